@@ -1,0 +1,71 @@
+# Everything a reader or a contributor does. Needs make and Python >= 3.11; .venv is made when it is missing or old.
+
+PYTHON ?= python3
+ARGS   ?=
+VENV   := .venv
+PY     := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+RUNS   := runs
+
+# Notebooks run in this .venv and look the same for everybody, whatever else the machine has for Jupyter.
+unexport JUPYTER_PATH MPLBACKEND PYTHONPATH PYTHONHOME
+export JUPYTER_PREFER_ENV_PATH := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lab bench check format store clean
+
+help:
+	@echo "make train   train and evaluate on drawn people (notebooks/03_train.ipynb, a few minutes on a CPU)"
+	@echo "             with other settings: make train ARGS=\"-p dataset cuhk03 -p root data/cuhk03 -p profile full\""
+	@echo "make lab     open the notebooks in JupyterLab"
+	@echo "make test    everything that CI runs: check, tests, the stored notebooks, the whole series"
+	@echo "make check   style and import floors only (seconds)"
+	@echo "make format  let ruff put the code in order"
+	@echo "make store   run the notebooks again and store their outputs (ARGS=\"03_train\" for one)"
+	@echo "make bench   measure against plain and literal networks"
+	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(PY) || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "rga needs Python 3.11 or newer, but \"$(PYTHON)\" is: $$($(PYTHON) --version 2>&1)."; \
+	    echo "Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
+	    echo "\"$(PYTHON) -m venv $(VENV)\" failed. Debian and Ubuntu keep venv apart: apt install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV): once, some minutes (PyTorch is large)"
+	@$(PY) -m pip install $(if $(CI),--quiet) -c constraints.txt -e ".[notebooks,dev]"
+	@touch $@
+
+train: $(READY)
+	@mkdir -p $(RUNS)/train
+	@echo "notebooks/03_train.ipynb -> $(RUNS)/train/03_train.ipynb"
+	@$(PY) -m papermill -k python3 --no-progress-bar --log-level WARNING --stdout-file - \
+	    notebooks/03_train.ipynb $(RUNS)/train/03_train.ipynb $(ARGS)
+	@echo "Read it with its figures: make lab, then $(RUNS)/train/03_train.ipynb"
+
+lab: $(READY)
+	@$(PY) -m jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(ARGS)
+
+check: $(READY)
+	@$(PY) -m ruff check --quiet
+	@$(PY) -m ruff format --check --quiet || { echo "Not in ruff's format. Put it in order: make format"; exit 1; }
+	@$(VENV)/bin/lint-imports --no-cache --no-logo
+
+# One pytest run, so one summary: tests/ (with the series through papermill), then nbval on the stored notebooks.
+test: check
+	@$(PY) -m pytest -q -ra --durations=5 --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
+	    tests $(wildcard notebooks/*.ipynb) $(ARGS)
+
+format: $(READY)
+	@$(PY) -m ruff check --fix --quiet
+	@$(PY) -m ruff format
+
+store: $(READY)
+	@$(PY) tests/store_notebooks.py $(ARGS)
+
+bench: $(READY)
+	@set -e; for script in $(wildcard bench/*.py); do echo "$$script"; $(PY) "$$script" $(ARGS); done
+
+clean:
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find rga tests bench notebooks -name __pycache__ -prune -exec rm -rf {} +

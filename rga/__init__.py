@@ -1,0 +1,22 @@
+"""Relation-aware global attention for person re-identification: the paper's networks, trained, measured and seen."""
+
+from rga import data, losses, metrics, models, schedule
+from rga.capture import capture
+from rga.engine import Embeddings, Evaluation, Log, embed, evaluate, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Embeddings",
+    "Evaluation",
+    "Log",
+    "capture",
+    "data",
+    "embed",
+    "evaluate",
+    "fit",
+    "losses",
+    "metrics",
+    "models",
+    "schedule",
+]

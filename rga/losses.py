@@ -1,0 +1,39 @@
+"""The two losses of the paper's recipe: which identity is it, and are its images closer than any other's?"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def identity_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.1) -> Tensor:
+    """Label-smoothed cross-entropy (Szegedy et al., 2016, section 7). (B, P) logits, (B,) labels in 0..P-1 -> scalar."""
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+def triplet_loss(features: Tensor, labels: Tensor, margin: float | None = 0.3) -> Tensor:
+    """Batch-hard triplet loss (Hermans et al., 2017, equation 5), Euclidean. (B, F), (B,) -> scalar.
+
+    For every image as anchor: its distance to the farthest image of the same identity should be smaller, by
+    `margin`, than to the nearest image of another. margin=None takes the soft margin log(1 + exp(farthest -
+    nearest)). Raises ValueError if an identity has one image only, or the batch one identity only.
+    """
+    same = labels[:, None] == labels[None, :]
+    if (same.sum(1) < 2).any() or same.all():
+        raise ValueError(
+            f"the triplet loss needs at least two identities with at least two images each in a batch, got labels "
+            f"{labels.tolist()}: sample P identities x K images (rga.data.sampler.PKSampler)."
+        )
+    distances = pairwise_euclidean(features)
+    farthest_same = distances.masked_fill(~same, -torch.inf).amax(1)
+    nearest_other = distances.masked_fill(same, torch.inf).amin(1)
+    if margin is None:
+        return F.softplus(farthest_same - nearest_other).mean()
+    return F.relu(farthest_same - nearest_other + margin).mean()
+
+
+def pairwise_euclidean(features: Tensor) -> Tensor:
+    """(B, F) -> (B, B). In at least float32, and with a root that has a gradient where two features are equal."""
+    features = features if features.dtype == torch.float64 else features.float()
+    squares = features.square().sum(1)
+    squared = squares[:, None] + squares[None, :] - 2 * features @ features.T
+    return squared.clamp(min=1e-12).sqrt()

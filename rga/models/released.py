@@ -1,0 +1,87 @@
+"""Exchange weights with the authors' released code: one table of names, read in both directions.
+
+Released code: github.com/microsoft/Relation-Aware-Global-Attention-Networks. Its RGA module keeps theta, phi and psi
+(`gx`) apart, where `RelationScore` keeps them as one convolution; everything else is only called differently.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from rga.models.rga import RGA, DoubleSigmoid
+
+# Layer of our RelationScore -> released layers (several: stacked along the outputs); {} is "spatial" or "channel".
+LAYERS = {
+    "embed": ("theta_{}.0", "phi_{}.0", "gx_{}.0"),
+    "embed_norm": ("theta_{}.1", "phi_{}.1", "gx_{}.1"),
+    "relate": ("gg_{}.0",),
+    "relate_norm": ("gg_{}.1",),
+    "hidden": ("W_{}.0",),
+    "hidden_norm": ("W_{}.1",),
+    "logit": ("W_{}.3",),
+    "logit_norm": ("W_{}.4",),
+}
+HEADS = {"neck": "feat_bn", "classifier": "cls"}
+
+
+def released_names(module: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Every name of module.state_dict() -> the released name(s) of the same numbers.
+
+    module: an `RGA`, or a network with one behind each stage (`rga_att1` … `rga_att4` in order).
+    """
+    attentions = [name for name, child in module.named_modules() if isinstance(child, RGA)]
+    names = {}
+    for ours in module.state_dict():
+        for number, attention in enumerate(attentions, start=1):
+            if attention == "" or ours.startswith(f"{attention}."):
+                prefix = f"backbone.rga_att{number}." if attention else ""
+                branch, _, layer, tensor = ours.removeprefix(attention).lstrip(".").split(".")
+                names[ours] = tuple(f"{prefix}{theirs.format(branch)}.{tensor}" for theirs in LAYERS[layer])
+                break
+        else:
+            head, _, rest = ours.partition(".")
+            names[ours] = (f"{HEADS.get(head, head)}.{rest}",)
+    return names
+
+
+def load_released(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
+    """Load a released state dict, of one RGA module or of the whole network, into ours, in place.
+
+    Files of PyTorch 0.4 and earlier, without `num_batches_tracked`, load as well. Raises ValueError (and changes
+    nothing) for missing, unknown or misshapen tensors, and for gates that are not the released ones.
+    """
+    if any(isinstance(child, DoubleSigmoid) for child in module.modules()):
+        raise ValueError("released weights belong to init_gates='released': build the module with that, got 'identity'.")
+    names, own = released_names(module), module.state_dict()
+    tracked = {ours for ours in names if ours.endswith("num_batches_tracked")}
+    missing = [theirs for ours in names if ours not in tracked for theirs in names[ours] if theirs not in state_dict]
+    unknown = sorted(set(state_dict) - {theirs for group in names.values() for theirs in group})
+    if missing or unknown:
+        raise ValueError(
+            f"this is not a released state dict of this network: {len(missing)} tensors are missing "
+            f"({', '.join(missing[:3]) or '-'}), {len(unknown)} are unknown ({', '.join(unknown[:3]) or '-'}). "
+            "Expected the names of the released code; build the network with the backbone and the attention "
+            "(rga_s, rga_c or rga_sc) that the weights were trained with."
+        )
+    loaded = {}
+    for ours, theirs in names.items():
+        if ours in tracked:
+            loaded[ours] = state_dict.get(theirs[0], own[ours])
+            continue
+        loaded[ours] = torch.cat([state_dict[name] for name in theirs])
+        if loaded[ours].shape != own[ours].shape:
+            raise ValueError(
+                f"{theirs[0]} does not fit: this network expects {tuple(own[ours].shape)} for {ours}, the state dict "
+                f"has {tuple(loaded[ours].shape)}. Build the network with the input size and num_pids of the weights."
+            )
+    module.load_state_dict(loaded)
+
+
+def released_state_dict(module: nn.Module) -> dict[str, Tensor]:
+    """The module's state dict under the released code's names, for use with that code; inverse of `load_released`."""
+    names, released = released_names(module), {}
+    for ours, tensor in module.state_dict().items():
+        parts = tensor.chunk(len(names[ours])) if tensor.ndim else [tensor] * len(names[ours])
+        released.update(zip(names[ours], parts, strict=True))
+    return released

@@ -1,0 +1,248 @@
+"""What the notebooks share: set-up, parameters that refuse a misspelling, progress, checks, provenance."""
+
+import ast
+import dataclasses
+import difflib
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import torch
+import torchvision
+from IPython import get_ipython
+from matplotlib.figure import Figure
+from PIL import Image
+from tqdm.auto import tqdm
+
+from rga import __version__
+
+STYLE = {
+    "figure.dpi": 96,
+    "figure.figsize": (8, 4),
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "image.cmap": "viridis",
+}
+
+
+def setup(namespace: dict, known: type | Iterable[str] = ()) -> dict:
+    """Make the notebook ready: log lines below the cell, one look for its figures, parameters checked.
+
+    For the third cell: `given = notebook.setup(globals(), Recipe)`. Prints a line that is the same on every
+    machine. Returns, and raises, what `parameters` does.
+    """
+    given = parameters(namespace, known)
+    if (shell := get_ipython()) is not None:
+        shell.run_line_magic("matplotlib", "inline")  # a returned Figure is shown, whatever MPLBACKEND says
+        shell.display_formatter.formatters["image/png"].for_type(Figure, _small_png)
+    matplotlib.style.use(["tableau-colorblind10", STYLE])
+    log = logging.getLogger("rga")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [logging.StreamHandler(sys.stdout)]  # stderr is never stored; one, however often called
+    profile = namespace.get("profile")
+    print(f"rga {__version__}" + (f" · profile {profile}" if profile else ""))
+    return given
+
+
+def _small_png(figure: Figure) -> bytes:
+    """256 colours: a third of the bytes, so that a notebook full of pictures stays small."""
+    drawn, small = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png", bbox_inches="tight")
+    colours = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    colours.save(small, "png", optimize=True)
+    return small.getvalue()
+
+
+def parameters(namespace: dict, known: type | Iterable[str] = ()) -> dict:
+    """The parameters that were given a value, {name: value}; None means "as the profile says".
+
+    namespace: the notebook's globals(). known: names, or a dataclass whose fields are the names. papermill
+    only warns about `-p epohcs 3` and trains on with the default, so each name that it injected must be known
+    here or be assigned in a cell above. Raises ValueError that names the nearest known parameter.
+    """
+    names = [f.name for f in dataclasses.fields(known)] if dataclasses.is_dataclass(known) else list(known)
+    own, injected = _assigned(namespace.get("In", ()))
+    allowed = sorted(own.union(names))
+    for name in injected:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            guess = f"; did you mean '{near[0]}'?" if near else "."
+            raise ValueError(f"unknown parameter '{name}'{guess} Known: {', '.join(allowed)}.")
+    return {name: namespace[name] for name in names if namespace.get(name) is not None}
+
+
+def _assigned(cells: Iterable[str]) -> tuple[set[str], list[str]]:
+    """The names assigned in the cells above papermill's own, and the names that papermill assigned."""
+    own: set[str] = set()
+    injected: list[str] = []
+    for source in cells:
+        names = _targets(source)
+        if source.startswith("# Parameters\n"):  # how papermill begins the cell that it writes
+            injected += names
+        elif not injected:
+            own.update(names)
+    return own, injected
+
+
+def _targets(source: str) -> list[str]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a cell that failed stays in the history
+        return []
+    targets = [t for node in body if isinstance(node, ast.Assign) for t in node.targets]
+    targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def progress(logs: Iterable, lines: int = 10) -> Iterator:
+    """Pass on the logs of `rga.fit` and show how far it is: a bar for a person, lines for a batch run.
+
+    A log has step (of steps, from 1), epoch (of epochs), loss and images_per_second. A person in JupyterLab
+    or at a terminal gets tqdm's bar with loss, images/s and time left; papermill and nbval, where nobody
+    watches, get `lines` lines on stdout, at the same steps every time.
+    """
+    bar, watched = None, _watched()
+    before, pace = time.monotonic(), None
+    try:
+        for log in logs:
+            now = time.monotonic()
+            pace = now - before if pace is None else 0.9 * pace + 0.1 * (now - before)
+            if watched:
+                bar = bar or tqdm(total=log.steps, initial=log.step - 1, unit="step", desc="training")
+                bar.set_description(f"epoch {log.epoch}/{log.epochs}", refresh=False)
+                bar.set_postfix_str(f"loss {log.loss:.3f}, {log.images_per_second:.0f} images/s", False)
+                bar.update()
+            elif log.step * lines // log.steps > (log.step - 1) * lines // log.steps:
+                print(
+                    f"epoch {log.epoch}/{log.epochs} · step {log.step}/{log.steps} · loss {log.loss:.3f}"
+                    f" · {log.images_per_second:.0f} images/s · {tqdm.format_interval(pace * (log.steps - log.step))} left",
+                    flush=True,
+                )
+            before = now
+            yield log
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _watched() -> bool:
+    """Whether a person looks on: the front end of this cell takes keyboard input, or stderr is a terminal."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        return sys.stderr.isatty()
+    return bool(kernel.get_parent().get("content", {}).get("allow_stdin", False))
+
+
+def check(tensor, letters: str, **sizes: int) -> None:
+    """Assert a shape by its letters, `check(relations, "B N N", N=128)`, and print the sizes.
+
+    The same letter must be the same size everywhere; a number stands for itself. Raises ValueError.
+    """
+    shape, names = tuple(tensor.shape), letters.split()
+    wanted = [int(name) if name.isdecimal() else sizes.get(name, name) for name in names]
+    found = dict(zip(names, shape, strict=False))
+    fits = len(shape) == len(names) and all(
+        size == (wanted[i] if isinstance(wanted[i], int) else found[names[i]]) for i, size in enumerate(shape)
+    )
+    if not fits:
+        given = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+        raise ValueError(
+            f"expected the shape {' × '.join(names)}{f' with {given}' if given else ''}, "
+            f"got {' × '.join(map(str, shape)) or 'a single number'}."
+        )
+    print(f"{' × '.join(names)} = {' × '.join(map(str, shape))}")
+
+
+def compare(name: str, mine, theirs, tolerance: float = 1e-6) -> None:
+    """Print one line: the largest absolute difference and whether it stays within the tolerance.
+
+    mine, theirs: tensors, arrays or numbers of one shape (else ValueError).
+    """
+    mine, theirs = (torch.as_tensor(x).detach().to("cpu", torch.float64) for x in (mine, theirs))
+    if mine.shape != theirs.shape:
+        raise ValueError(f"{name}: expected one shape, got {tuple(mine.shape)} and {tuple(theirs.shape)}.")
+    difference = (mine - theirs).abs().max().item() if mine.numel() else 0.0
+    verdict = "equal" if difference <= tolerance else "NOT equal"
+    print(f"{name}: {verdict} within {tolerance:.0e} (largest difference {difference:.0e})")
+
+
+@contextmanager
+def expect(error: type[Exception]) -> Iterator[None]:
+    """Run a body that must fail with `error` and print its message; AssertionError where nothing fails.
+
+    Serves papermill, nbval and JupyterLab alike: papermill stops at cells tagged raises-exception.
+    """
+    try:
+        yield
+    except error as raised:
+        print(f"{type(raised).__name__}: {raised}")
+    else:
+        raise AssertionError(f"expected {error.__name__}, but nothing was raised.")
+
+
+def provenance(device: str | torch.device | None = None) -> dict:
+    """What a number needs beside it: versions, commit (None outside a clone), device, cores and UTC time."""
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
+    return {
+        "rga": __version__,
+        "commit": commit,
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _git(*words: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _cpu_name() -> str:
+    try:  # platform.processor() is empty on most Linux systems
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def write_json(path: str | Path, value) -> Path:
+    """Write value as JSON, whole or not at all; arrays and tensors become lists, paths text. Returns path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n"
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def _plain(value):
+    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"write_json cannot write a {type(value).__name__}.")

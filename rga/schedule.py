@@ -1,0 +1,31 @@
+"""Learning rates over a run: the paper's, and one for runs too short for it. Both are stepped once an epoch."""
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, SequentialLR
+
+PAPER_EPOCHS = 600
+
+
+def paper_schedule(optimizer: Optimizer) -> LambdaLR:
+    """The released recipe, for 600 epochs from the optimiser's learning rate (8e-4): 1/100 of it rising linearly to
+    the whole over 20 epochs, then halved at epochs 80, 120, …, 360."""
+
+    def factor(epoch: int) -> float:
+        if epoch < 20:
+            return 0.01 + 0.99 * epoch / 20
+        return 0.5 ** sum(epoch >= milestone for milestone in range(80, 361, 40))
+
+    return LambdaLR(optimizer, factor)
+
+
+def short_schedule(optimizer: Optimizer, epochs: int) -> LRScheduler:
+    """Warm-up over the first tenth of the epochs, then a half cosine down to 1/100 of the learning rate.
+
+    Not the paper's: its steps are too far apart for a run of minutes.
+    """
+    warmup = max(1, epochs // 10)
+    rise = LinearLR(optimizer, start_factor=0.1, total_iters=warmup)
+    fall = CosineAnnealingLR(
+        optimizer, T_max=max(1, epochs - warmup), eta_min=0.01 * optimizer.defaults["lr"]
+    )
+    return SequentialLR(optimizer, [rise, fall], milestones=[warmup])

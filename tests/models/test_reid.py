@@ -1,0 +1,118 @@
+"""The network: equal to the released one, the right number of parameters, any backbone and size, clear errors."""
+
+import numpy as np
+import pytest
+import torch
+from released_weights import GOLDEN, draw, fill
+
+from rga.losses import identity_loss, triplet_loss
+from rga.models import STAGES, create_model, load_released, released_state_dict
+
+GOLDEN_NETWORKS = {"rgas": "rga_s", "rgac": "rga_c", "rgasc": "rga_sc"}
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return np.load(GOLDEN / "network.npz")
+
+
+def golden_network(name):
+    model = create_model("resnet50", GOLDEN_NETWORKS[name], num_pids=5, size=(192, 96)).double()
+    return fill(model), draw(f"{name}/x", (8, 3, 192, 96))
+
+
+@pytest.mark.parametrize("name", GOLDEN_NETWORKS)
+def test_equals_the_released_network(name, golden):
+    model, images = golden_network(name)
+    with torch.no_grad():
+        output = model.eval()(images.contiguous(memory_format=torch.channels_last))
+    np.testing.assert_allclose(output.feature.numpy(), golden[f"{name}/feat_pre_bn"], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(output.embedding.numpy(), golden[f"{name}/feat_post_bn"], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", GOLDEN_NETWORKS)
+def test_has_the_released_names_and_shapes(name, golden):
+    model = create_model("resnet50", GOLDEN_NETWORKS[name], num_pids=5, size=(192, 96))
+    ours = {f"{k} {tuple(v.shape)}" for k, v in released_state_dict(model).items()}
+    assert ours == set(golden[f"{name}/keys"].tolist())
+
+
+def test_trains_like_the_released_network(golden):
+    model, images = golden_network("rgasc")
+    model.train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=8e-5, weight_decay=5e-4)
+    labels, trajectory = torch.from_numpy(golden["rgasc/y"]), []
+    for _ in range(5):
+        output = model(images)
+        losses = identity_loss(output.logits, labels), triplet_loss(output.feature, labels)
+        optimizer.zero_grad()
+        sum(losses).backward()
+        optimizer.step()
+        trajectory.append([loss.item() for loss in losses])
+    np.testing.assert_allclose(trajectory, golden["rgasc/trajectory_ce_triplet"], rtol=1e-6)
+
+
+# Paper, table 3 (millions, 751 identities); RGA-SC as counted from the released code.
+@pytest.mark.parametrize(
+    ("attention", "millions"), [("none", "25.1"), ("rga_s", "28.3"), ("rga_c", "28.1"), ("rga_sc", "31.4")]
+)
+def test_parameter_counts_of_table_3(attention, millions):
+    with torch.device("meta"):
+        model = create_model("resnet50", attention, num_pids=751)
+    count = sum(p.numel() for p in model.parameters())
+    assert f"{count / 1e6:.1f}" == millions
+
+
+@pytest.mark.parametrize("backbone", STAGES)
+@pytest.mark.parametrize("size", [(64, 32), (70, 45)])
+def test_every_backbone_and_size(backbone, size):
+    torch.manual_seed(0)
+    model = create_model(backbone, "rga_sc", num_pids=3, size=size, init_gates="identity")
+    plain = create_model(backbone, "none", num_pids=3, size=size)
+    output = model(torch.randn(2, 3, *size))
+    assert output.logits.shape == (2, 3)
+    assert output.feature.shape == output.embedding.shape == plain(torch.randn(2, 3, *size)).feature.shape
+    output.logits.sum().backward()
+    assert [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50", "mobilenet_v2"])
+def test_last_stride_is_one(backbone):
+    model = create_model(backbone, "rga_s", num_pids=2, size=(128, 64))
+    nodes = [m.num_nodes for m in model.modules() if hasattr(m, "num_nodes")]
+    assert nodes == [32 * 16, 16 * 8, 8 * 4, 8 * 4]
+
+
+def test_identity_gates_leave_the_plain_network():
+    torch.manual_seed(0)
+    plain = create_model("resnet18", "none", num_pids=3, size=(64, 32)).eval()
+    gated = create_model("resnet18", "rga_sc", num_pids=3, size=(64, 32), init_gates="identity").eval()
+    missing = gated.load_state_dict(plain.state_dict(), strict=False)
+    assert missing.unexpected_keys == []  # every ImageNet name of a ResNet is kept
+    x = torch.randn(2, 3, 64, 32)
+    torch.testing.assert_close(gated(x), plain(x), rtol=0, atol=0)
+
+
+def test_the_neck_has_no_trained_bias_and_the_classifier_none():
+    model = create_model("resnet18", "none", num_pids=3, size=(64, 32))
+    assert not model.neck.bias.requires_grad
+    assert model.classifier.bias is None
+
+
+def test_unknown_names_list_the_choices():
+    with pytest.raises(ValueError, match="unknown attention 'rga': choose one of none, rga_s, rga_c, rga_sc"):
+        create_model("resnet18", "rga", num_pids=2)
+    with pytest.raises(ValueError, match="unknown backbone 'resnet12': choose one of resnet18, .*mobilenet_v2"):
+        create_model("resnet12", "none", num_pids=2)
+
+
+def test_wrong_image_size_says_what_to_do():
+    model = create_model("resnet18", "none", num_pids=2, size=(64, 32))
+    with pytest.raises(ValueError, match=r"images \(B, 3, 64, 32\), got \(2, 3, 128, 64\): resize the images"):
+        model(torch.randn(2, 3, 128, 64))
+
+
+def test_model_keeps_its_configuration():
+    model = create_model("resnet18", "rga_s", num_pids=2, size=(64, 32))
+    assert model.config["attention"] == "rga_s"
+    assert model.config["weights"] == "random initialisation (no pretraining)"

@@ -1,0 +1,38 @@
+"""Taps: they see what flows, and leave nothing behind."""
+
+import pytest
+import torch
+
+from rga import capture
+from rga.models import create_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return create_model("resnet18", "rga_sc", num_pids=2, size=(64, 32)).eval()
+
+
+def hooks(model):
+    return sum(len(module._forward_hooks) for module in model.modules())
+
+
+def test_collects_the_gates_of_every_stage(model):
+    with capture(model) as gates, torch.no_grad():
+        model(torch.randn(3, 3, 64, 32))
+    assert len(gates) == 8
+    assert gates["backbone.layer1.2.spatial.gate"].shape == (3, 1, 16, 8)
+    assert gates["backbone.layer4.2.channel.gate"].shape == (3, 1, 512, 1)
+    assert all(((0 < gate) & (gate < 1)).all() for gate in gates.values())
+
+
+def test_hooks_are_gone_even_after_an_error(model):
+    with capture(model, "*.spatial.gate"):
+        assert hooks(model) == 4
+    with pytest.raises(ValueError, match="built for images"), capture(model):
+        model(torch.randn(1, 3, 8, 8))
+    assert hooks(model) == 0
+
+
+def test_unknown_pattern_says_so(model):
+    with pytest.raises(ValueError, match="no submodule is called like 'gate.*'"), capture(model, "gate.*"):
+        pass

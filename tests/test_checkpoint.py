@@ -1,0 +1,82 @@
+"""Checkpoints: whole or not there, and only into the network they are of."""
+
+import pytest
+import torch
+
+from rga import checkpoint
+from rga.models import create_model
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return create_model("resnet18", "rga_s", num_pids=3, size=(64, 32), init_gates="identity")
+
+
+def test_load_model_builds_the_same_network(model, tmp_path):
+    model.config["weights"] = "ImageNet"
+    checkpoint.save(tmp_path / "new" / "run.pt", model)
+    loaded = checkpoint.load_model(tmp_path / "new" / "run.pt")
+    x = torch.randn(2, 3, 64, 32)
+    torch.testing.assert_close(loaded(x), model.eval()(x), rtol=0, atol=0)
+    assert loaded.config == model.config
+
+
+def test_restore_returns_what_was_saved_beside(model, tmp_path):
+    checkpoint.save(tmp_path / "run.pt", model, logs=[(1, 2.5)], optimizer={"state": {}})
+    other = create_model("resnet18", "rga_s", num_pids=3, size=(64, 32), init_gates="identity")
+    assert checkpoint.restore(tmp_path / "run.pt", other) == {"logs": [(1, 2.5)], "optimizer": {"state": {}}}
+    torch.testing.assert_close(other.state_dict(), model.state_dict())
+
+
+def test_a_checkpoint_of_another_network(model, tmp_path):
+    checkpoint.save(tmp_path / "run.pt", model)
+    other = create_model("resnet18", "none", num_pids=3, size=(64, 32))
+    before = {k: v.clone() for k, v in other.state_dict().items()}
+    with pytest.raises(ValueError, match="another network: attention 'rga_s' there, 'none' here.*Build the network"):
+        checkpoint.restore(tmp_path / "run.pt", other)
+    torch.testing.assert_close(other.state_dict(), before)
+
+
+def test_a_crash_while_saving_keeps_the_last_checkpoint(model, tmp_path, monkeypatch):
+    checkpoint.save(tmp_path / "run.pt", model, epoch=1)
+
+    def crash(content, file):
+        file.write(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", crash)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path / "run.pt", model, epoch=2)
+    assert [f.name for f in tmp_path.iterdir()] == ["run.pt"]
+    assert checkpoint.restore(tmp_path / "run.pt", model) == {"epoch": 1}
+
+
+def test_files_that_are_no_checkpoints(model, tmp_path):
+    with pytest.raises(FileNotFoundError, match="found none"):
+        checkpoint.load_model(tmp_path / "absent.pt")
+    (tmp_path / "text.pt").write_text("hello")
+    with pytest.raises(ValueError, match="could not read it"):
+        checkpoint.load_model(tmp_path / "text.pt")
+    torch.save(model.state_dict(), tmp_path / "state.pt")
+    with pytest.raises(ValueError, match="got something else"):
+        checkpoint.load_model(tmp_path / "state.pt")
+
+
+def test_truncated_checkpoint(model, tmp_path):
+    checkpoint.save(tmp_path / "run.pt", model)
+    whole = (tmp_path / "run.pt").read_bytes()
+    (tmp_path / "run.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="could not read it"):
+        checkpoint.load_model(tmp_path / "run.pt")
+
+
+def test_never_unpickles_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "written"), "w"))
+
+    torch.save({"format": 1, "config": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(ValueError, match="could not read it"):
+        checkpoint.load_model(tmp_path / "evil.pt")
+    assert not (tmp_path / "written").exists()
