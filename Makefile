@@ -34,6 +34,9 @@ $(READY): pyproject.toml constraints.txt
 	    echo "\"$(PYTHON) -m venv $(VENV)\" failed. Debian and Ubuntu keep venv apart: apt install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV): once, some minutes (PyTorch is large)"
 	@$(PY) -m pip install $(if $(CI),--quiet) -c constraints.txt -e ".[notebooks,dev]"
+	@mkdir -p $(VENV)/etc/ipython
+	@echo 'c.IPKernelApp.log_level = "ERROR"  # no word on unencrypted TCP to this same machine' \
+	    > $(VENV)/etc/ipython/ipython_kernel_config.py
 	@touch $@
 
 train: $(READY)
@@ -52,6 +55,7 @@ check: $(READY)
 	@$(VENV)/bin/lint-imports --no-cache --no-logo
 
 # One pytest run, so one summary: tests/ (with the series through papermill), then nbval on the stored notebooks.
+test: export RGA_PROFILE := quick
 test: check
 	@$(PY) -m pytest -q -ra --durations=5 --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
 	    tests $(wildcard notebooks/*.ipynb) $(ARGS)
@@ -64,8 +68,8 @@ store: $(READY)
 	@$(PY) tests/store_notebooks.py $(ARGS)
 
 bench: $(READY)
-	@set -e; for script in $(wildcard bench/*.py); do echo "$$script"; $(PY) "$$script" $(ARGS); done
+	@set -e; for script in $(wildcard bench/[a-z]*.py); do echo "$$script"; $(PY) "$$script" $(ARGS); done
 
 clean:
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find rga tests bench notebooks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -64,11 +64,15 @@ def restore(path: str | Path, model: ReIDModel) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"expected a checkpoint at {path}, found none: check the path, or train first.")
+        raise FileNotFoundError(
+            f"expected a checkpoint at {path}, found none: check the path, or train first."
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file that is truncated or not its own
-        raise ValueError(f"expected a checkpoint written by rga in {path}, could not read it: {error}") from error
+        raise ValueError(
+            f"expected a checkpoint written by rga in {path}, could not read it: {error}"
+        ) from error
     if not (isinstance(content, dict) and content.get("format") == FORMAT):
         raise ValueError(
             f"expected a checkpoint written by rga (format {FORMAT}) in {path}, got something else. A state dict of "

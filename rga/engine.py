@@ -70,7 +70,9 @@ def fit(
     device = next(model.parameters()).device
     loader = train_loader(samples, model.size, p, k, seed, workers, cache)
     optimizer = torch.optim.Adam(
-        [parameter for parameter in model.parameters() if parameter.requires_grad], lr, weight_decay=weight_decay
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr,
+        weight_decay=weight_decay,
     )
     scheduler = schedule(optimizer)
     logs: list[Log] = []

@@ -1,24 +1,17 @@
-"""What the notebooks share: set-up, parameters that refuse a misspelling, progress, checks, provenance."""
+"""What the notebooks share: set-up, parameters that refuse a misspelling, progress, checks."""
 
 import ast
 import dataclasses
 import difflib
-import json
 import logging
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 
 import matplotlib.style
-import numpy as np
 import torch
-import torchvision
 from IPython import get_ipython
 from matplotlib.figure import Figure
 from PIL import Image
@@ -60,7 +53,7 @@ def _small_png(figure: Figure) -> bytes:
     """256 colours: a third of the bytes, so that a notebook full of pictures stays small."""
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png", bbox_inches="tight")
-    colours = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    colours = Image.open(drawn).convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
     colours.save(small, "png", optimize=True)
     return small.getvalue()
 
@@ -125,9 +118,10 @@ def progress(logs: Iterable, lines: int = 10) -> Iterator:
                 bar.set_postfix_str(f"loss {log.loss:.3f}, {log.images_per_second:.0f} images/s", False)
                 bar.update()
             elif log.step * lines // log.steps > (log.step - 1) * lines // log.steps:
+                left = tqdm.format_interval(pace * (log.steps - log.step))
                 print(
                     f"epoch {log.epoch}/{log.epochs} · step {log.step}/{log.steps} · loss {log.loss:.3f}"
-                    f" · {log.images_per_second:.0f} images/s · {tqdm.format_interval(pace * (log.steps - log.step))} left",
+                    f" · {log.images_per_second:.0f} images/s · {left} left",
                     flush=True,
                 )
             before = now
@@ -175,7 +169,7 @@ def compare(name: str, mine, theirs, tolerance: float = 1e-6) -> None:
         raise ValueError(f"{name}: expected one shape, got {tuple(mine.shape)} and {tuple(theirs.shape)}.")
     difference = (mine - theirs).abs().max().item() if mine.numel() else 0.0
     verdict = "equal" if difference <= tolerance else "NOT equal"
-    print(f"{name}: {verdict} within {tolerance:.0e} (largest difference {difference:.0e})")
+    print(f"{name}: {verdict} within {tolerance:g} (largest difference {difference:.1g})")
 
 
 @contextmanager
@@ -190,59 +184,3 @@ def expect(error: type[Exception]) -> Iterator[None]:
         print(f"{type(raised).__name__}: {raised}")
     else:
         raise AssertionError(f"expected {error.__name__}, but nothing was raised.")
-
-
-def provenance(device: str | torch.device | None = None) -> dict:
-    """What a number needs beside it: versions, commit (None outside a clone), device, cores and UTC time."""
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
-    return {
-        "rga": __version__,
-        "commit": commit,
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-def _git(*words: str) -> str | None:
-    try:
-        answer = subprocess.run(
-            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()
-
-
-def _cpu_name() -> str:
-    try:  # platform.processor() is empty on most Linux systems
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def write_json(path: str | Path, value) -> Path:
-    """Write value as JSON, whole or not at all; arrays and tensors become lists, paths text. Returns path."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n"
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-    return path
-
-
-def _plain(value):
-    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Path):
-        return value.as_posix()
-    raise TypeError(f"write_json cannot write a {type(value).__name__}.")

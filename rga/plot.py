@@ -11,17 +11,14 @@ from itertools import cycle
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-BLUE, GREEN, VERMILION, ORANGE, PURPLE, GREY = (
-    "#0072B2",
-    "#009E73",
-    "#D55E00",
-    "#E69F00",
-    "#CC79A7",
-    "#777777",
-)
+BLUE, GREEN, VERMILION = "#0072B2", "#009E73", "#D55E00"
+ORANGE, PURPLE, GREY = "#E69F00", "#CC79A7", "#777777"
+HEAT = colormaps["inferno"].resampled(12)  # steps: a value can be read off, and the picture stays small
 WIDTH = 10  # inches: a JupyterLab cell
+PANEL = 0.67  # inches: one person, the pixels of a 128 × 64 crop, which keeps a notebook small
 DPI = 96
 
 
@@ -70,12 +67,11 @@ def attention(
     columns: int = 2,
     title: str = "Where the spatial gates open",
 ) -> Figure:
-    """Each person beside the maps of each stage, laid over the grey image.
+    """Each person beside the maps of each stage, laid over the grey image as the grid that they are.
 
-    images: (B, 3, H, W), see `images`. maps: {stage: (B, h, w) or (B, 1, h, w)}; drawn as the grid that
-    they are. limits: the values of the darkest and the brightest colour; without it each map spans the
-    colours from its own lowest to its own highest value, and these two stand below it. columns: people side
-    by side.
+    images: (B, 3, H, W), see `images`. maps: {stage: (B, h, w) or (B, 1, h, w)}. titles: one for each person.
+    limits: the values of the darkest and the brightest colour; without it each map spans the colours from its
+    own lowest to its own highest value, and these two stand below it. columns: people side by side.
     """
     people = _rgb(images)
     stages = {name: _maps(name, values, len(people)) for name, values in maps.items()}
@@ -84,8 +80,8 @@ def attention(
     wide = len(stages) + 1
     ratios = ([1] * wide + [0.25]) * columns
     aspect = people.shape[1] / people.shape[2]
-    panel = min(WIDTH / sum(ratios), 1.6)
-    figure = _sheet(panel * sum(ratios) + 0.8, rows * (panel * aspect + 0.42) + 0.5)
+    panel = min(WIDTH / sum(ratios), PANEL)
+    figure = _sheet(panel * sum(ratios) + 1.3, rows * (panel * aspect + 0.42) + 0.9)
     grid = figure.subplots(rows, len(ratios), squeeze=False, width_ratios=ratios)
     for ax in grid.flat:
         ax.set_axis_off()
@@ -99,16 +95,17 @@ def attention(
             ax.imshow(person.mean(2) / 255, cmap="gray", vmin=0, vmax=1)
             shown = ax.imshow(
                 (values[i] - low) / max(high - low, 1e-12),
-                cmap="inferno", vmin=0, vmax=1, alpha=0.65, extent=extent, interpolation="nearest",
+                cmap=HEAT, vmin=0, vmax=1, alpha=0.65, extent=extent, interpolation="nearest",
             )  # fmt: skip
             ax.set_title(name, fontsize=9)
-            text = f"{values[i].min():.2f}–{values[i].max():.2f}"
+            digits = 2 if np.ptp(values[i]) >= 0.1 else 3
+            text = f"{values[i].min():.{digits}f}–{values[i].max():.{digits}f}"
             ax.text(0.5, -0.02, text, transform=ax.transAxes, fontsize=8, ha="center", va="top", color=GREY)
     bar = figure.colorbar(shown, ax=grid, fraction=0.015, pad=0.01, ticks=[0, 1])
     bar.ax.set_yticklabels([f"{limit:g}" for limit in limits] if limits else ["lowest", "highest"])
     bar.solids.set_alpha(1)
-    scale = "one colour scale for all" if limits else "colours span each map's own range, stated below it"
-    figure.suptitle(f"{title} ({scale})", fontsize=11)
+    scale = "one colour scale for all maps" if limits else "colours span each map's own range, stated below"
+    figure.suptitle(f"{title}\n{scale}", fontsize=10)
     return figure
 
 
@@ -130,8 +127,8 @@ def ranked_lists(
     gallery = _rgb(gallery_images.reshape(n * k, *gallery_images.shape[2:])).reshape(n, k, *queries.shape[1:])
     aspect = queries.shape[1] / queries.shape[2]
     ratios = [1, 0.2] + [1] * k
-    panel = min(WIDTH / sum(ratios), 1.1)
-    figure = _sheet(panel * sum(ratios), n * (panel * aspect + 0.4) + 0.5)
+    panel = min(WIDTH / sum(ratios), PANEL)
+    figure = _sheet(panel * sum(ratios), n * (panel * aspect + 0.4) + 0.8)
     grid = figure.subplots(n, k + 2, squeeze=False, width_ratios=ratios)
     for i, row in enumerate(grid):
         row[1].set_axis_off()
@@ -147,7 +144,7 @@ def ranked_lists(
             if i == 0:
                 ax.set_title(f"rank {j + 1}", fontsize=9)
     shown = "✓ same person, ✗ another" + ("" if distances is None else "; the number is the distance")
-    figure.suptitle(f"{title} ({shown})", fontsize=11)
+    figure.suptitle(f"{title}\n{shown}", fontsize=10)
     return figure
 
 
@@ -187,7 +184,7 @@ def images(
     columns = min(columns, len(pictures))
     rows = math.ceil(len(pictures) / columns)
     aspect = pictures.shape[1] / pictures.shape[2]
-    panel = min(WIDTH / columns, 1.4)
+    panel = min(WIDTH / columns, PANEL)
     line = 0.25 if titles else 0.05
     height = rows * (panel * aspect + line) + (0.4 if title else 0)
     figure = _sheet(panel * columns, height)
@@ -197,7 +194,7 @@ def images(
             ax.imshow(pictures[i])
             ax.set_title(titles[i] if titles else "", fontsize=9)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, fontsize=10)
     return figure
 
 
@@ -209,7 +206,8 @@ def _rgb(images) -> np.ndarray:
     if array.dtype != np.uint8:
         if not (array.min() >= -1e-3 and array.max() <= 1 + 1e-3):
             raise ValueError(
-                f"expected uint8 images or floats between 0 and 1, got {array.min():.2f} to {array.max():.2f}. "
+                "expected uint8 images or floats between 0 and 1, "
+                f"got {array.min():.2f} to {array.max():.2f}. "
                 "Undo the normalisation first: rga.data.transforms.denormalise(images)."
             )
         array = (array.clip(0, 1) * 255).round().astype(np.uint8)

@@ -12,7 +12,7 @@ from torch import nn
 def embed(x, weight, norm, rows=slice(None), relu=True):
     """1x1 convolution, BatchNorm and ReLU by some rows of `weight` and `norm`; (B, D, h, w) -> (B, rows, h, w)."""
     x = F.batch_norm(
-        F.conv2d(x, weight[rows]),
+        F.conv2d(x, weight[rows, :, :, None]),
         norm.running_mean[rows],
         norm.running_var[rows],
         norm.weight[rows],

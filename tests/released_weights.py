@@ -30,7 +30,9 @@ def fill(module):
             t = 1 + 0.1 * t if name.endswith("weight") else 0.1 * t
         else:
             t = t * (2 / np.prod(t.shape[1:])) ** 0.5
-        if name.endswith("bn3.weight") or (t.ndim > 1 and any(w in name for w in ("theta_", "phi_", "downsample"))):
+        if name.endswith("bn3.weight") or (
+            t.ndim > 1 and any(w in name for w in ("theta_", "phi_", "downsample"))
+        ):
             t = 0.2 * t
         filled[name] = t
     load_released(module, filled)

@@ -33,7 +33,9 @@ def test_a_checkpoint_of_another_network(model, tmp_path):
     checkpoint.save(tmp_path / "run.pt", model)
     other = create_model("resnet18", "none", num_pids=3, size=(64, 32))
     before = {k: v.clone() for k, v in other.state_dict().items()}
-    with pytest.raises(ValueError, match="another network: attention 'rga_s' there, 'none' here.*Build the network"):
+    with pytest.raises(
+        ValueError, match="another network: attention 'rga_s' there, 'none' here.*Build the network"
+    ):
         checkpoint.restore(tmp_path / "run.pt", other)
     torch.testing.assert_close(other.state_dict(), before)
 

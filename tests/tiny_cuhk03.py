@@ -7,7 +7,7 @@ import numpy as np
 from scipy.io import savemat
 
 PEOPLE = (4, 2, 1, 1, 1)  # in the five camera pairs: 9 people with up to 2 images in each camera
-IMAGES = (0, 1, 5, 6)  # the filled places among the ten of a person; 0-4 belong to the first camera
+IMAGES = (0, 4, 5, 9)  # the filled places among the ten of a person; 0-4 belong to the first camera
 TRAIN = (1, 3, 4, 6, 9)  # people to learn from, counted over all pairs from 1; the others are for testing
 
 

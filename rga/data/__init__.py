@@ -1,9 +1,20 @@
 """Data sets by name: each is a function root -> Splits."""
 
 import inspect
+from pathlib import Path
 
-from rga.data import cuhk03
-from rga.data.core import Batch, ReIDDataset, Sample, Splits, read_image, test_loader, train_loader
+from rga.data import cuhk03, synthetic
+from rga.data.core import (
+    Batch,
+    ReIDDataset,
+    Sample,
+    Splits,
+    read_image,
+    stack_images,
+    test_loader,
+    train_loader,
+)
+from rga.data.transforms import denormalise, test_transform, train_transform
 
 __all__ = [
     "DATASETS",
@@ -11,28 +22,37 @@ __all__ = [
     "ReIDDataset",
     "Sample",
     "Splits",
+    "denormalise",
     "load",
     "read_image",
+    "stack_images",
     "test_loader",
+    "test_transform",
     "train_loader",
+    "train_transform",
 ]
 
-DATASETS = {"cuhk03": cuhk03.load}
+DATASETS = {"cuhk03": cuhk03.load, "synthetic": synthetic.load}
 
 
-def load(name: str, root=None, **options) -> Splits:
-    """The data set `name` (a key of DATASETS) in folder `root`; the options are those of its own `load`.
+def load(name: str, root: str | Path | None = None, **options) -> Splits:
+    """The data set called `name`, a key of DATASETS, in folder `root`; options are those of its own `load`.
 
-    `load("cuhk03", root, boxes="labeled", protocol="new")`, `load("synthetic")`.
-    Raises ValueError for an unknown name or option, listing the valid ones.
+    `load("cuhk03", root, boxes="labeled", protocol="new")`; `load("synthetic")` draws its people.
+
+    Raises ValueError for a name that is none of these and an option that the data set does not have, and what
+    its own `load` raises.
     """
     if name not in DATASETS:
-        raise ValueError(f"There is no data set {name!r}: choose one of {', '.join(DATASETS)}.")
-    reader = DATASETS[name]
+        raise ValueError(f"There is no data set {name!r}. Choose from: {', '.join(DATASETS)}.")
     if root is not None:
         options["root"] = root
+    signature = inspect.signature(DATASETS[name])
     try:
-        inspect.signature(reader).bind(**options)
+        signature.bind(**options)
     except TypeError as error:
-        raise ValueError(f"Data set {name!r}: {error}. It takes {inspect.signature(reader)}.") from None
-    return reader(**options)
+        raise ValueError(
+            f"Data set {name!r}: {error}. Its options are {', '.join(signature.parameters)}; "
+            f"rga.data.{name}.load explains them."
+        ) from None
+    return DATASETS[name](**options)

@@ -1,5 +1,6 @@
 """What every data set gives (samples, splits) and how samples become batches."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 import torch
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset, default_collate
-from torchvision.transforms.v2 import functional as F
+from torchvision.transforms.v2.functional import pil_to_tensor, resize
 
 from rga.data.sampler import PKSampler
 from rga.data.transforms import test_transform, train_transform
@@ -47,7 +48,8 @@ class Splits:
             ids, cameras = (len({getattr(s, field) for s in samples}) for field in ("pid", "camid"))
             lines.append(f"{subset:<8} | {ids:>5} | {len(samples):>6} | {cameras:>7}")
         if self.missing:
-            lines.append(f"missing: {len(self.missing)} images ({', '.join(self.missing[:5])}, …)")
+            first = ", ".join(self.missing[:5]) + (", …" if len(self.missing) > 5 else "")
+            lines.append(f"missing  | {len(self.missing)} images: {first}")
         return "\n".join(lines)
 
 
@@ -72,7 +74,7 @@ def read_image(path: str | Path) -> torch.Tensor:
                 image = image.point(lambda value: value / 256).convert("L")
             elif image.mode == "P":  # Pillow warns about a transparent palette unless it becomes RGBA first
                 image = image.convert("RGBA")
-            return F.pil_to_tensor(image.convert("RGB"))
+            return pil_to_tensor(image.convert("RGB"))
     except FileNotFoundError:
         raise
     except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them into
@@ -80,6 +82,11 @@ def read_image(path: str | Path) -> torch.Tensor:
             f"{path} cannot be read as an image ({error}). The file is empty, cut short or of an unknown "
             "format: copy or extract it again."
         ) from error
+
+
+def stack_images(paths: Sequence[str | Path], size: tuple[int, int]) -> torch.Tensor:
+    """The pictures in some files, each resized to (height, width): (B, 3, height, width) uint8, to look at."""
+    return torch.stack([resize(read_image(path), list(size), antialias=True) for path in paths])
 
 
 class ReIDDataset(Dataset):
@@ -90,7 +97,7 @@ class ReIDDataset(Dataset):
     and keeps it as uint8 in its own size (CUHK03's training set: about 0.6 GB).
     """
 
-    def __init__(self, samples, transform, cache: bool = False):
+    def __init__(self, samples: Sequence[Sample], transform: Callable, cache: bool = False):
         self.samples = samples
         self.transform = transform
         # Arrays, because a list of thousands of tensors exhausts file handles when workers are spawned.
@@ -116,17 +123,28 @@ def collate(items) -> Batch:
     return Batch(*default_collate(items))
 
 
-def train_loader(samples, size, p, k, seed, workers=0, cache=False) -> DataLoader:
+def train_loader(
+    samples: Sequence[Sample],
+    size: tuple[int, int],
+    p: int,
+    k: int,
+    seed: int,
+    workers: int = 0,
+    cache: bool = False,
+) -> DataLoader:
     """Augmented batches of p identities × k images of size (height, width), the same for the same seed.
 
-    Call `loader.batch_sampler.set_epoch(epoch)` before each epoch: an epoch is determined by (seed, epoch).
+    Call `loader.batch_sampler.set_epoch(epoch)` before each epoch: seed and epoch decide every batch, whatever
+    the number of workers. Raises ValueError as PKSampler does, and for an image that cannot be read.
     """
     sampler = PKSampler([sample.pid for sample in samples], p, k, seed)
     dataset = ReIDDataset(samples, train_transform(size), cache)
     return _loader(dataset, workers, batch_sampler=sampler)
 
 
-def test_loader(samples, size, batch_size=64, workers=0) -> DataLoader:
+def test_loader(
+    samples: Sequence[Sample], size: tuple[int, int], batch_size: int = 64, workers: int = 0
+) -> DataLoader:
     """Every sample once, in order, resized to (height, width) without augmentation."""
     return _loader(ReIDDataset(samples, test_transform(size)), workers, batch_size=batch_size)
 

@@ -11,11 +11,11 @@ from torch.utils.data import Sampler
 class PKSampler(Sampler):
     """Batches of p·k pairs (index into `pids`, seed of that draw), the k images of an identity side by side.
 
-    An epoch visits each identity once, in random order; with 767 identities and p = 16, CUHK03's numbers, 47
-    batches and 15 identities left over. `drop_last` leaves them out, else they are a smaller last batch, of one
-    identity at worst. The k images of an identity differ, unless it has fewer than k: then each is taken as
-    often as the others, or once more. Everything follows from (seed, epoch): without `set_epoch`, all passes
-    are the same.
+    An epoch visits each identity once, in random order. The last identities, fewer than p, are left out if
+    `drop_last`, else they are a smaller last batch, of one identity at worst. (CUHK03's 767 identities with
+    p = 16 are 47 batches and 15 identities left over.) The k images of an identity differ; if it has fewer
+    than k, each is taken as often as the others or once more. Everything follows from (seed, epoch): without
+    `set_epoch`, all passes are the same.
 
     Raises ValueError for p or k below 2, for no pids, and for fewer identities than p.
     """
@@ -32,8 +32,8 @@ class PKSampler(Sampler):
             indices.setdefault(int(pid), []).append(index)
         if len(indices) < p:
             raise ValueError(
-                f"A batch needs p = {p} identities and the training set has {len(indices)} "
-                f"({len(pids)} images): choose a smaller p, or check the data set by printing it."
+                f"Batches need p={p} identities, the training set has {len(indices)} ({len(pids)} images): "
+                "choose a smaller p, or print the data set to see whether it was read from the right place."
             )
         self.indices = [torch.tensor(group) for group in indices.values()]
         self.p, self.k, self.seed, self.drop_last = p, k, seed, drop_last

@@ -97,5 +97,14 @@ def evaluate_ranking(
     return Ranking(np.cumsum(first_match) / first_match.sum(), precision, penalty)
 
 
+def chance_rank1(q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids) -> float:
+    """Rank-1 to expect of a random order, under the same protocol: the share of matches in what is not junk."""
+    q_pids, g_pids, q_camids, g_camids = (_ids(x) for x in (q_pids, g_pids, q_camids, g_camids))
+    same = q_pids[:, None] == g_pids
+    junk = (same & (q_camids[:, None] == g_camids)) | (g_pids == -1)
+    matches, images = (same & ~junk).sum(axis=1), (~junk).sum(axis=1)
+    return float((matches[matches > 0] / images[matches > 0]).mean())
+
+
 def _ids(ids: Ids) -> np.ndarray:
     return np.asarray(torch.as_tensor(ids).cpu()).reshape(-1)

@@ -3,8 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-from torch import nn
-
 from rga.models.attach import Attention, attach
 from rga.models.imagenet import load_imagenet
 from rga.models.reid import STAGES, Output, ReIDModel, create_backbone, remove_classifier, remove_last_stride

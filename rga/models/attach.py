@@ -10,7 +10,9 @@ from torch import nn
 Attention = Callable[[int, tuple[int, int]], nn.Module]
 
 
-def attach(network: nn.Module, stages: Sequence[str], attention: Attention, size: tuple[int, int]) -> nn.Module:
+def attach(
+    network: nn.Module, stages: Sequence[str], attention: Attention, size: tuple[int, int]
+) -> nn.Module:
     """Insert attention(channels, (height, width)) behind each named submodule of `network`; returns `network`.
 
     stages: names as in `network.named_modules()`. size: (height, width) of the images; the sizes of the feature
@@ -33,12 +35,16 @@ def _measure(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -
     modules, shapes, was_training = dict(network.named_modules()), {}, network.training
     for name in stages:
         if name not in modules:
-            raise ValueError(f"unknown stage {name!r}: name submodules of the network, such as {list(modules)[1:9]}.")
+            raise ValueError(
+                f"unknown stage {name!r}: name submodules of the network, such as {list(modules)[1:9]}."
+            )
 
     def remember(name: str) -> Callable:
         def hook(module: nn.Module, inputs: object, output: object) -> None:
             if not (isinstance(output, torch.Tensor) and output.ndim == 4):
-                raise ValueError(f"stage {name!r} does not put out one (B, C, H, W) feature map: choose another.")
+                raise ValueError(
+                    f"stage {name!r} does not put out one (B, C, H, W) feature map: choose another."
+                )
             shapes[name] = output.shape[1:]
 
         return hook

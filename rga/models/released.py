@@ -1,7 +1,8 @@
 """Exchange weights with the authors' released code: one table of names, read in both directions.
 
 Released code: github.com/microsoft/Relation-Aware-Global-Attention-Networks. Its RGA module keeps theta, phi and psi
-(`gx`) apart, where `RelationScore` keeps them as one convolution; everything else is only called differently.
+(`gx`) apart, where `RelationScore` keeps them as one convolution, and its 1x1 convolutions are two-dimensional;
+everything else is only called differently.
 """
 
 from collections.abc import Mapping
@@ -52,10 +53,14 @@ def load_released(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     nothing) for missing, unknown or misshapen tensors, and for gates that are not the released ones.
     """
     if any(isinstance(child, DoubleSigmoid) for child in module.modules()):
-        raise ValueError("released weights belong to init_gates='released': build the module with that, got 'identity'.")
+        raise ValueError(
+            "released weights belong to init_gates='released': build the module with that, got 'identity'."
+        )
     names, own = released_names(module), module.state_dict()
     tracked = {ours for ours in names if ours.endswith("num_batches_tracked")}
-    missing = [theirs for ours in names if ours not in tracked for theirs in names[ours] if theirs not in state_dict]
+    missing = [
+        theirs for ours in names if ours not in tracked for theirs in names[ours] if theirs not in state_dict
+    ]
     unknown = sorted(set(state_dict) - {theirs for group in names.values() for theirs in group})
     if missing or unknown:
         raise ValueError(
@@ -70,6 +75,8 @@ def load_released(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
             loaded[ours] = state_dict.get(theirs[0], own[ours])
             continue
         loaded[ours] = torch.cat([state_dict[name] for name in theirs])
+        if own[ours].ndim == 3:  # our 1x1 convolutions are one-dimensional
+            loaded[ours] = loaded[ours].squeeze(3)
         if loaded[ours].shape != own[ours].shape:
             raise ValueError(
                 f"{theirs[0]} does not fit: this network expects {tuple(own[ours].shape)} for {ours}, the state dict "
@@ -82,6 +89,7 @@ def released_state_dict(module: nn.Module) -> dict[str, Tensor]:
     """The module's state dict under the released code's names, for use with that code; inverse of `load_released`."""
     names, released = released_names(module), {}
     for ours, tensor in module.state_dict().items():
+        tensor = tensor.unsqueeze(3) if tensor.ndim == 3 else tensor
         parts = tensor.chunk(len(names[ours])) if tensor.ndim else [tensor] * len(names[ours])
         released.update(zip(names[ours], parts, strict=True))
     return released

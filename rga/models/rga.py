@@ -36,15 +36,17 @@ class RelationScore(nn.Module):
         embed_dim = max(1, node_dim // reduction)
         relation_dim = max(1, num_nodes // reduction)
         hidden_dim = max(1, (1 + relation_dim) // reduction)
+        # 1x1 convolutions, kept as Conv1d so that model.to(memory_format=torch.channels_last) leaves their strides
+        # alone: a channels-last weight would make PyTorch transpose the nodes of RGA-C.
         # theta, phi (the two sides of a relation) and psi (the node itself) read the same input: one convolution.
-        self.embed = nn.Conv2d(node_dim, 3 * embed_dim, 1, bias=False)
+        self.embed = nn.Conv1d(node_dim, 3 * embed_dim, 1, bias=False)
         self.embed_norm = nn.BatchNorm2d(3 * embed_dim)
         # Only the weights of this one are used: calling it would need the N x N matrix.
-        self.relate = nn.Conv2d(2 * num_nodes, relation_dim, 1, bias=False)
+        self.relate = nn.Conv1d(2 * num_nodes, relation_dim, 1, bias=False)
         self.relate_norm = nn.BatchNorm2d(relation_dim)
-        self.hidden = nn.Conv2d(1 + relation_dim, hidden_dim, 1, bias=False)
+        self.hidden = nn.Conv1d(1 + relation_dim, hidden_dim, 1, bias=False)
         self.hidden_norm = nn.BatchNorm2d(hidden_dim)
-        self.logit = nn.Conv2d(hidden_dim, 1, 1, bias=False)
+        self.logit = nn.Conv1d(hidden_dim, 1, 1, bias=False)
         self.logit_norm = nn.BatchNorm2d(1)
 
     def embeddings(self, x_BDHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,8 +58,8 @@ class RelationScore(nn.Module):
                 f"{height * width} nodes of {dim}: its relation weights belong to positions, so build it with the "
                 "size (height, width) of the feature map that it is to see."
             )
-        embedded = F.relu(self.embed_norm(self.embed(x_BDHW)), inplace=True)
-        theta, phi, psi = embedded.flatten(2).chunk(3, dim=1)
+        embedded = self.embed_norm(F.conv2d(x_BDHW, self.embed.weight[..., None]))
+        theta, phi, psi = F.relu(embedded, inplace=True).flatten(2).chunk(3, dim=1)
         return theta, phi, psi
 
     def relations(self, x_BDHW: Tensor) -> Tensor:
@@ -68,15 +70,15 @@ class RelationScore(nn.Module):
     def forward(self, x_BDHW: Tensor) -> Tensor:
         grid = x_BDHW.shape[2:]
         theta, phi, psi = self.embeddings(x_BDHW)
-        w_in, w_out = self.relate.weight.flatten(1).split(self.num_nodes, dim=1)
+        w_in, w_out = self.relate.weight[..., 0].split(self.num_nodes, dim=1)
         # Nodes before features (B, N, K), which is channels-last once it is a grid again: no copy anywhere.
-        relation_BNK = torch.baddbmm(theta.mT @ (phi @ w_in.T), phi.mT, theta @ w_out.T)
+        relation_BNK = (theta.mT @ (phi @ w_in.T)).baddbmm_(phi.mT, theta @ w_out.T)
         relation = F.relu(self.relate_norm(relation_BNK.mT.unflatten(2, grid)), inplace=True)
+        # hidden(cat([mean of psi, relation])), without copying the large second part to make the cat.
+        w_unary, w_relation = self.hidden.weight[..., None].split([1, self.hidden.in_channels - 1], dim=1)
         unary = psi.mean(1, keepdim=True).unflatten(2, grid)
-        # hidden(cat([unary, relation])), without copying the large second part to make the cat.
-        w_unary, w_relation = self.hidden.weight.split([1, self.hidden.in_channels - 1], dim=1)
-        hidden = F.conv2d(relation, w_relation) + w_unary.view(1, -1, 1, 1) * unary
-        return self.logit_norm(self.logit(F.relu(self.hidden_norm(hidden), inplace=True)))
+        hidden = self.hidden_norm(F.conv2d(relation, w_relation) + w_unary.view(1, -1, 1, 1) * unary)
+        return self.logit_norm(F.conv2d(F.relu(hidden, inplace=True), self.logit.weight[..., None]))
 
 
 class DoubleSigmoid(nn.Module):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from released_weights import GOLDEN
 
-from rga.metrics import evaluate_ranking, pairwise_distance
+from rga.metrics import chance_rank1, evaluate_ranking, pairwise_distance
 
 
 def test_equals_the_released_code():
@@ -69,6 +69,15 @@ def test_equals_brute_force_with_ties_and_missing_matches(seed, chunk):
     np.testing.assert_allclose(ranking.cmc, cmc, atol=1e-12)
     assert ranking.mAP == pytest.approx(mean_precision, abs=1e-12)
     assert ranking.mINP == pytest.approx(mean_penalty, abs=1e-12)
+
+
+def test_chance_is_what_random_orders_give():
+    ids = [7, 8, 9], [7, 8, 7, 9, 7, -1], [1, 2, 2], [1, 1, 2, 2, 2, 2]
+    # Query 7: two matches among four images that are not junk; query 8: one among five; query 9 has only junk.
+    assert chance_rank1(*ids) == pytest.approx((2 / 4 + 1 / 5) / 2)
+    rng = np.random.default_rng(0)
+    drawn = [evaluate_ranking(rng.random((3, 6)), *ids).rank(1) for _ in range(3000)]
+    assert np.mean(drawn) == pytest.approx(chance_rank1(*ids), abs=0.03)
 
 
 def test_wrong_input_says_what_is_wrong():

@@ -25,7 +25,9 @@ def test_torchvision_files(name, drop, tmp_path):
     first = "conv1.weight" if "resnet" in name else "features.0.0.weight"
     torch.testing.assert_close(own[first], state[first])
     kept = [v for k, v in own.items() if "score" not in k and "num_batches" not in k]
-    file = [v for k, v in state.items() if not k.startswith(("fc.", "classifier.")) and "num_batches" not in k]
+    file = [
+        v for k, v in state.items() if not k.startswith(("fc.", "classifier.")) and "num_batches" not in k
+    ]
     assert len(kept) == len(file)
     assert all(torch.equal(a, b) for a, b in zip(kept, file, strict=True))
     assert model.config["weights"].startswith("ImageNet file net.pth (sha256 ")
@@ -33,7 +35,9 @@ def test_torchvision_files(name, drop, tmp_path):
 
 def test_the_same_network_under_other_names(tmp_path):
     network = torchvision.models.mobilenet_v2()
-    state = saved(network, tmp_path / "net.pt", lambda k: k.replace("conv.0.0", "conv.0"), drop=("classifier.",))
+    state = saved(
+        network, tmp_path / "net.pt", lambda k: k.replace("conv.0.0", "conv.0"), drop=("classifier.",)
+    )
     model = create_model("mobilenet_v2", "none", num_pids=2, size=(64, 32), weights=tmp_path / "net.pt")
     key = "features.7.conv.0.0.weight"
     torch.testing.assert_close(model.backbone.state_dict()[key], state[key])
@@ -58,7 +62,9 @@ def test_no_network_is_a_clear_error(monkeypatch):
         raise URLError("no route to host")
 
     monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", offline)
-    with pytest.raises(FileNotFoundError, match="no route to host.*Fetch that file on a machine with a network"):
+    with pytest.raises(
+        FileNotFoundError, match="no route to host.*Fetch that file on a machine with a network"
+    ):
         create_model("resnet18", "none", num_pids=2, weights="imagenet")
 
 

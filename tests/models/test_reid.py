@@ -6,7 +6,7 @@ import torch
 from released_weights import GOLDEN, draw, fill
 
 from rga.losses import identity_loss, triplet_loss
-from rga.models import STAGES, create_model, load_released, released_state_dict
+from rga.models import STAGES, create_model, released_state_dict
 
 GOLDEN_NETWORKS = {"rgas": "rga_s", "rgac": "rga_c", "rgasc": "rga_sc"}
 
@@ -102,13 +102,17 @@ def test_the_neck_has_no_trained_bias_and_the_classifier_none():
 def test_unknown_names_list_the_choices():
     with pytest.raises(ValueError, match="unknown attention 'rga': choose one of none, rga_s, rga_c, rga_sc"):
         create_model("resnet18", "rga", num_pids=2)
-    with pytest.raises(ValueError, match="unknown backbone 'resnet12': choose one of resnet18, .*mobilenet_v2"):
+    with pytest.raises(
+        ValueError, match="unknown backbone 'resnet12': choose one of resnet18, .*mobilenet_v2"
+    ):
         create_model("resnet12", "none", num_pids=2)
 
 
 def test_wrong_image_size_says_what_to_do():
     model = create_model("resnet18", "none", num_pids=2, size=(64, 32))
-    with pytest.raises(ValueError, match=r"images \(B, 3, 64, 32\), got \(2, 3, 128, 64\): resize the images"):
+    with pytest.raises(
+        ValueError, match=r"images \(B, 3, 64, 32\), got \(2, 3, 128, 64\): resize the images"
+    ):
         model(torch.randn(2, 3, 128, 64))
 
 

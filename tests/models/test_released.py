@@ -28,9 +28,11 @@ def test_refusals_change_nothing():
     before = {k: v.clone() for k, v in module.state_dict().items()}
     state = released_state_dict(RGA(16, (4, 2)))
     missing = {k: v for k, v in state.items() if k != "phi_channel.0.weight"}
-    with pytest.raises(ValueError, match=r"1 tensors are missing \(phi_channel.0.weight\), 1 are unknown \(extra\)"):
+    with pytest.raises(
+        ValueError, match=r"1 tensors are missing \(phi_channel.0.weight\), 1 are unknown \(extra\)"
+    ):
         load_released(module, missing | {"extra": torch.zeros(1)})
-    with pytest.raises(ValueError, match=r"gg_spatial.0.weight does not fit.*\(1, 16, 1, 1\).*\(2, 32, 1, 1\)"):
+    with pytest.raises(ValueError, match=r"gg_spatial.0.weight does not fit.*\(1, 16, 1\).*\(2, 32, 1\)"):
         load_released(module, released_state_dict(RGA(16, (4, 4))))
     torch.testing.assert_close(module.state_dict(), before, rtol=0, atol=0)
 

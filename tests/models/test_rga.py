@@ -19,7 +19,8 @@ def released_gradients(module):
     """Gradients of the parameters under released names (theta, phi and psi apart)."""
     names, gradients = released_names(module), {}
     for ours, parameter in module.named_parameters():
-        gradients.update(zip(names[ours], parameter.grad.chunk(len(names[ours])), strict=True))
+        parts = parameter.grad.view(*parameter.shape, *[1] * (parameter.ndim == 3)).chunk(len(names[ours]))
+        gradients.update(zip(names[ours], parts, strict=True))
     return gradients
 
 
@@ -31,7 +32,9 @@ def test_equals_the_released_module(variant, channels, height, width, memory_for
     x, g = (draw(f"{tag}/{k}", (2, channels, height, width)).to(memory_format=memory_format) for k in "xg")
 
     def equal(name, ours):
-        np.testing.assert_allclose(ours.detach().numpy(), golden[f"{tag}/{name}"], rtol=0, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(
+            ours.detach().numpy(), golden[f"{tag}/{name}"], rtol=0, atol=1e-9, err_msg=name
+        )
 
     for mode in ("eval", "train"):
         module.train(mode == "train").zero_grad()
@@ -146,7 +149,9 @@ def test_bf16_autocast_stays_close():
 
 
 def test_wrong_feature_map_says_what_to_do():
-    with pytest.raises(ValueError, match="built for 32 nodes of 16 features, got 64 nodes of 16.*build it with"):
+    with pytest.raises(
+        ValueError, match="built for 32 nodes of 16 features, got 64 nodes of 16.*build it with"
+    ):
         RGA(16, (8, 4))(torch.randn(2, 16, 8, 8))
 
 

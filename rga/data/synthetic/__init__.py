@@ -1,0 +1,127 @@
+"""Drawn people, in CUHK03's own release format: a re-identification set with no download and with the truth beside it.
+
+A release holds cuhk-03.mat and both protocol files, and beside them what only a drawing knows:
+
+    parts_labeled/1_001_1_01.png     (H, W) uint8 part map of the crop of that name; values are `Part`
+    parts_detected/1_001_1_01.png
+    people.json                      a list: label, pair, person, subset, family, detail, lookalikes, attributes
+    synthetic.json                   the settings that it was drawn with
+"""
+
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rga.data import cuhk03
+from rga.data.core import Splits
+
+from . import release
+from .person import DETAILS, Part
+
+__all__ = ["DETAILS", "Part", "draw_release", "load", "read_parts", "read_people"]
+
+_DATA = Path(__file__).resolve().parents[3] / "data"
+
+
+def draw_release(
+    root,
+    identities: tuple[int, int] = (150, 70),
+    images_per_camera: int = 5,
+    seed: int = 0,
+    lookalikes: float = 0.2,
+    occlusion: float = 0.25,
+    light: float = 1.0,
+    paper_scale: bool = False,
+    workers: int | None = None,
+) -> Path:
+    """Draws a release into the new folder root and returns it.
+
+    identities: people to train on and people to test on. images_per_camera: at most; three in ten (person, camera)
+    have one fewer. lookalikes: share of people who come in families of two or three that differ in one of DETAILS.
+    occlusion: share of pictures with something in the way. light: how much cameras differ in colour and brightness,
+    0..1. paper_scale: 1467 people in five camera pairs, 767 to train on, instead of identities. workers: processes,
+    None for all cores; they change nothing but the time. The same settings give the same bytes.
+
+    The folder is written beside root and renamed when it is whole. FileExistsError if root exists; ValueError for
+    settings that cannot be drawn.
+    """
+    root = Path(root)
+    if root.exists():
+        raise FileExistsError(f"{root} exists. Drawn people go into a new folder: remove it or name another.")
+    settings = release.knobs(identities, images_per_camera, seed, lookalikes, occlusion, light, paper_scale)
+    release.write(root, settings, workers)
+    return root
+
+
+def load(
+    root=None,
+    boxes: str = "labeled",
+    protocol: str = "new",
+    identities: tuple[int, int] = (150, 70),
+    images_per_camera: int = 5,
+    seed: int = 0,
+    lookalikes: float = 0.2,
+    occlusion: float = 0.25,
+    light: float = 1.0,
+    paper_scale: bool = False,
+    workers: int | None = None,
+) -> Splits:
+    """Splits of drawn people; draws them first if root does not exist. Settings as in `draw_release`.
+
+    root: None for data/synthetic-… in the repository, named after the settings. boxes, protocol: as in `cuhk03.load`.
+    ValueError if root holds a release drawn with other settings.
+    """
+    settings = release.knobs(identities, images_per_camera, seed, lookalikes, occlusion, light, paper_scale)
+    root = _DATA / _folder(settings) if root is None else Path(root)
+    if not root.exists():
+        try:
+            release.write(root, settings, workers)
+        except OSError:
+            if not (
+                root / release.KNOBS
+            ).is_file():  # else another process was faster; its release is the same
+                raise
+    _check(root, settings)
+    splits = cuhk03.load(root, boxes=boxes, protocol=protocol)
+    return replace(splits, name=splits.name.replace("CUHK03", "Drawn people"))
+
+
+def _folder(settings: dict) -> str:
+    """Readable where it can be, and a checksum over all settings."""
+    people = "paper" if settings["paper_scale"] else "x".join(map(str, settings["identities"]))
+    return f"synthetic-{people}-seed{settings['seed']}-{zlib.crc32(json.dumps(settings).encode()):08x}"
+
+
+def _check(root: Path, settings: dict) -> None:
+    file = root / release.KNOBS
+    if not file.is_file():
+        raise ValueError(
+            f"{root} exists but holds no drawn people ({release.KNOBS} is missing). "
+            "Name a folder that does not exist yet, or leave root out."
+        )
+    found = json.loads(file.read_text(encoding="utf-8"))
+    other = [f"{k} = {found.get(k)!r}, asked for {v!r}" for k, v in settings.items() if found.get(k) != v]
+    if other:
+        raise ValueError(
+            f"{root} holds people drawn with other settings: {'; '.join(other)}. "
+            "Ask for those, name another folder, or remove this one to draw it anew."
+        )
+
+
+def read_parts(root, stem: str, boxes: str = "labeled") -> np.ndarray:
+    """(H, W) uint8 part map of a picture by its official name, with or without suffix; > 0 is the person's mask."""
+    path = Path(root) / f"parts_{boxes}" / f"{Path(stem).stem}.png"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: part maps exist for drawn people only, one per picture of a release."
+        )
+    return np.asarray(Image.open(path))
+
+
+def read_people(root) -> list[dict]:
+    """The truth about everybody, by label: attributes, lookalikes, and the one detail in which they differ."""
+    return json.loads((Path(root) / "people.json").read_text(encoding="utf-8"))

@@ -110,8 +110,8 @@ WARDROBE = {
 }
 
 SKIN = {
-    "fair": (240, 205, 182), "light": (228, 184, 154), "medium": (205, 155, 118),
-    "olive": (184, 138, 100), "brown": (142, 97, 66), "dark": (94, 62, 44),
+    "fair": (228, 188, 164), "light": (218, 172, 142), "medium": (196, 148, 112),
+    "olive": (176, 130, 96), "brown": (142, 97, 66), "dark": (94, 62, 44),
 }  # fmt: skip
 
 HAIR = {
@@ -161,7 +161,14 @@ def _top(rng: np.random.Generator, figure: float) -> Garment:
         "vest": "plain 4 stripes 1",
         "dress": "plain 6 stripes 2 dots 3 belt 3",
     }[kind]
-    loose = {"t-shirt": 0.016, "shirt": 0.016, "sweater": 0.02, "hoodie": 0.028, "jacket": 0.03, "coat": 0.036}
+    loose = {
+        "t-shirt": 0.016,
+        "shirt": 0.016,
+        "sweater": 0.02,
+        "hoodie": 0.028,
+        "jacket": 0.03,
+        "coat": 0.036,
+    }
     loose = loose.get(kind, 0.008) * rng.uniform(0.7, 1.25)
     return Garment(kind, colour, _pick(rng, patterns), accent, round(float(loose), 4))
 
@@ -173,21 +180,37 @@ def _bottom(rng: np.random.Generator, figure: float, top: Garment) -> Garment:
     else:
         kind = _pick(
             rng,
-            {"jeans": 14, "trousers": 10, "shorts": 5} | ({"skirt": 8, "long skirt": 3, "leggings": 6} if female else {}),
+            {"jeans": 14, "trousers": 10, "shorts": 5}
+            | ({"skirt": 8, "long skirt": 3, "leggings": 6} if female else {}),
         )
     wardrobe = {"jeans": "jeans", "skirt": "skirt", "long skirt": "skirt"}.get(kind, "trousers")
-    colour = _dye(rng, "black", COLOURS["black"]) if kind in ("tights", "leggings") else _colour(rng, wardrobe)
+    colour = (
+        _dye(rng, "black", COLOURS["black"]) if kind in ("tights", "leggings") else _colour(rng, wardrobe)
+    )
     pattern = "side stripe" if kind in ("trousers", "leggings") and rng.random() < 0.15 else "plain"
     if kind in ("skirt", "long skirt", "shorts") and rng.random() < 0.25:
         pattern = "checks" if kind != "long skirt" else "dots"
-    cut = {"jeans": (0.006, 0.022), "trousers": (0.012, 0.03), "shorts": (0.025, 0.04)}.get(kind, (0.002, 0.004))
-    return Garment(kind, colour, pattern, _colour(rng, "print", (colour.name,)), round(float(rng.uniform(*cut)), 4))
+    cut = {"jeans": (0.006, 0.022), "trousers": (0.012, 0.03), "shorts": (0.025, 0.04)}.get(
+        kind, (0.002, 0.004)
+    )
+    return Garment(
+        kind, colour, pattern, _colour(rng, "print", (colour.name,)), round(float(rng.uniform(*cut)), 4)
+    )
 
 
 def _hair(rng: np.random.Generator, figure: float, skin: str) -> Item:
     dark = skin in ("brown", "dark")
-    tone = _pick(rng, "black 8 dark_brown 4 grey 1" if dark else "black 5 dark_brown 7 brown 5 chestnut 2 blond 3 red 1 grey 2")
-    styles = "long 8 bob 6 ponytail 6 bun 4 curly 3 short 2" if figure > 0.5 else "short 12 side 5 buzz 4 bald 2 curly 2 long 1"
+    tone = _pick(
+        rng,
+        "black 8 dark_brown 4 grey 1"
+        if dark
+        else "black 5 dark_brown 7 brown 5 chestnut 2 blond 3 red 1 grey 2",
+    )
+    styles = (
+        "long 8 bob 6 ponytail 6 bun 4 curly 3 short 2"
+        if figure > 0.5
+        else "short 12 side 5 buzz 4 bald 2 curly 2 long 1"
+    )
     return Item(_pick(rng, styles), _dye(rng, tone, HAIR[tone], 3))
 
 
@@ -205,19 +228,24 @@ def _detail(rng: np.random.Generator, name: str, top: Garment, present: float | 
         "held": "cup 3 bottle 3 folder 3 umbrella 2 phone 3",
     }[name]
     wardrobe = {"logo": "print", "shoes": "shoes", "hat": "hat", "held": "held"}.get(name, "bag")
-    but = (top.colour.name, top.accent.name) if name == "logo" else ()
-    return Item(_pick(rng, kinds), _colour(rng, wardrobe, but))
+    colour = _colour(rng, wardrobe)
+    while name == "logo" and min(_distance(colour, top.colour), _distance(colour, top.accent)) < 110:
+        colour = _colour(rng, wardrobe)  # a print is there to be seen
+    return Item(_pick(rng, kinds), colour)
 
 
 def random_person(rng: np.random.Generator) -> Person:
     """A passer-by."""
-    figure = float(np.clip(rng.normal(0.2, 0.12), 0, 0.45) if rng.random() < 0.52 else np.clip(rng.normal(0.8, 0.12), 0.55, 1))
+    figure = float(
+        np.clip(rng.normal(0.2, 0.12), 0, 0.45)
+        if rng.random() < 0.52
+        else np.clip(rng.normal(0.8, 0.12), 0.55, 1)
+    )
     skin = _pick(rng, "fair 4 light 8 medium 7 olive 4 brown 3 dark 2")
     top = _top(rng, figure)
     printable = top.kind in ("t-shirt", "sweater", "hoodie") and top.pattern in ("plain", "raglan")
-    # A long-haired back or an open jacket hides a print, so prints stay where they can be seen.
     details = {name: _detail(rng, name, top) for name in DETAILS}
-    if not printable:
+    if not printable:  # an open jacket or a busy cloth would hide it
         details["logo"] = None
     if details["backpack"] is not None and rng.random() < 0.7:
         details["bag"] = None
@@ -238,7 +266,8 @@ def lookalike(rng: np.random.Generator, person: Person, detail: str) -> Person:
     """The same person but for one of DETAILS, which is there or not, or has clearly another colour."""
     old = getattr(person, detail)
     while True:
-        new = _detail(rng, detail, person.top, present=1.0 if detail == "shoes" or old is None else 0.6)
+        sure = detail == "shoes" or old is None
+        new = _detail(rng, detail, person.top, present=1.0 if sure else 0.6)
         if new is None or old is None or _distance(new.colour, old.colour) > 90:
             return replace(person, **{detail: new})
 

@@ -1,0 +1,243 @@
+"""A camera and what it makes of a person: place, viewpoint, light, colours, sharpness, and the accidents of one picture."""
+
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from . import scene
+from .body import Pose
+from .draw import Layer, Light, View, render
+from .person import Person, random_person
+
+METRE = 150.0  # pixels to the metre of the view in which a picture is composed, before it is scaled down
+CANVAS = (280, 376)  # width, height of that view
+FEET = (140, 336)  # where in it the person stands
+
+
+class Camera(NamedTuple):
+    """One of the ten cameras. Angles in degrees."""
+
+    scene: int
+    facing: tuple[float, ...]  # yaws under which people usually walk past: 0 towards the camera, 180 away
+    pitch: float
+    distance: float  # metres
+    light: tuple[float, float, float]  # right, towards the camera, up
+    key: float
+    gain: tuple[float, float, float]  # white balance
+    exposure: float
+    contrast: float
+    saturation: float
+    haze: float
+    blur: float  # pixels of a 256-pixel-high person
+    noise: float  # standard deviation in grey levels
+    quality: int  # JPEG
+    tall: float  # height of a person of average height, pixels
+
+
+# Two cameras a pair. Within a pair everything differs: seen by the other camera, everybody looks more like the
+# strangers who are there than like himself. That is what a re-identification network must learn to see through.
+CAMERAS = (
+    Camera(0, (0, 30, -35), 12, 7, (-0.7, 0.5, 0.8), 0.55, (1.12, 1.0, 0.80), 0.95, 0.95, 0.95, 0.04, 0.5, 3.5, 85, 230),
+    Camera(1, (180, 150, 95), 18, 9, (0.8, 0.2, 0.9), 1.0, (0.88, 1.0, 1.16), 1.15, 1.15, 0.80, 0.00, 0.8, 4.0, 75, 170),
+    Camera(2, (90, 60, 120), 8, 8, (0.5, 0.7, 0.9), 0.9, (0.96, 1.0, 0.98), 0.62, 1.10, 0.90, 0.00, 0.9, 6.0, 70, 150),
+    Camera(3, (0, -20, -90), 14, 6, (-0.4, 0.2, 1.0), 0.6, (1.00, 1.06, 1.04), 1.35, 0.85, 0.75, 0.12, 0.5, 2.5, 88, 240),
+    Camera(4, (180, 0, 200), 16, 6, (0.1, 0.4, 1.0), 0.5, (1.18, 1.0, 0.70), 0.85, 1.05, 1.00, 0.02, 0.7, 5.0, 80, 200),
+    Camera(5, (-90, -60, -120), 10, 10, (0.9, 0.1, 0.5), 1.2, (0.98, 1.03, 1.06), 1.20, 1.20, 0.90, 0.05, 0.7, 3.0, 75, 160),
+    Camera(6, (30, 200, 90), 20, 8, (-0.9, 0.3, 0.5), 0.9, (0.90, 0.98, 1.15), 0.75, 1.10, 0.85, 0.05, 0.9, 6.0, 65, 150),
+    Camera(7, (0, 180, 10), 10, 5, (0.3, 0.9, 0.6), 0.6, (1.05, 1.05, 0.92), 1.15, 0.95, 1.00, 0.03, 0.4, 2.5, 88, 250),
+    Camera(8, (150, 210, -90), 18, 6, (0.2, 0.1, 1.0), 0.5, (1.10, 0.96, 0.96), 0.80, 0.90, 0.80, 0.08, 0.7, 5.0, 75, 190),
+    Camera(9, (0, 60, 90), 9, 9, (0.8, 0.6, 0.7), 1.1, (0.94, 1.0, 1.08), 1.25, 1.15, 0.95, 0.00, 0.6, 3.5, 80, 175),
+)  # fmt: skip
+
+
+class Picture(NamedTuple):
+    """One photograph cut by two boxes; each an (H, W, 3) uint8 RGB crop with its (H, W) uint8 part map."""
+
+    labeled: np.ndarray
+    labeled_parts: np.ndarray
+    detected: np.ndarray
+    detected_parts: np.ndarray
+
+
+def take(
+    person: Person,
+    camera: Camera,
+    view: Image.Image,
+    track: np.random.Generator,
+    rng: np.random.Generator,
+    occlusion: float,
+    light: float,
+) -> Picture:
+    """Photographs a person.
+
+    view: what scene.paint gave for this camera. track: a generator that starts alike for all pictures of this person
+    by this camera (which way he walks). rng: this picture's own. occlusion: share of pictures in which something or
+    somebody is in the way. light: 1 for the cameras as they are, 0 for cameras that reproduce colours alike.
+    """
+    yaw = np.radians(
+        camera.facing[track.integers(len(camera.facing))] + track.normal(0, 12) + rng.normal(0, 14)
+    )
+    strides = track.random() < 0.85
+    layer = _figure(person, camera, yaw, strides, rng)
+    dx, dy = int(rng.integers(0, scene.WIDTH - CANVAS[0])), int(rng.integers(-26, 27))
+    corner = (dx, scene.GROUND - FEET[1] + dy)
+    canvas = view.crop((*corner, corner[0] + CANVAS[0], corner[1] + CANVAS[1]))
+    parts = Image.new("L", CANVAS)
+
+    others = (
+        rng.random(3) < np.array([0.45, 0.25, 0.4]) * occlusion
+    )  # someone behind, someone in front, a thing
+    if others[0]:
+        _bystander(canvas, parts, camera, rng, behind=True)
+    box = _paste(canvas, parts, layer, FEET, camera)
+    if others[1]:
+        _bystander(canvas, parts, camera, rng, behind=False)
+    if others[2]:
+        _occlude(canvas, parts, rng)
+
+    tall = camera.tall * person.height / 1.7 * np.clip(rng.normal(1, 0.10), 0.8, 1.2)
+    zoom = float(np.clip(tall / (box[3] - box[1]), 100 / 272, 275 / 272))
+    size = tuple(round(s * zoom) for s in CANVAS)
+    frame = np.asarray(_expose(canvas.resize(size, Image.BOX), camera, zoom, light, rng))
+    noise = rng.standard_normal(frame.shape, dtype=np.float32) * (camera.noise * (0.4 + 0.6 * light))
+    frame = np.uint8(np.clip(frame + noise + 0.5, 0, 255))
+    small = np.asarray(parts.resize(size, Image.NEAREST))
+
+    labeled = _labeled_box(np.multiply(box, zoom), size, rng)
+    detected = _detected_box(labeled, size, rng)
+    crops = []
+    for x0, y0, x1, y1 in (labeled, detected):
+        crops += [_jpeg(frame[y0:y1, x0:x1], camera.quality), small[y0:y1, x0:x1]]
+    return Picture(*crops)
+
+
+def _figure(person: Person, camera: Camera, yaw: float, strides: bool, rng: np.random.Generator) -> Layer:
+    stride = rng.uniform(0.6, 1.0) if strides else rng.uniform(0.0, 0.25)
+    pose = Pose(rng.uniform(0, 2 * np.pi), stride, 0.05 * stride + rng.normal(0, 0.02), rng.normal(0, 0.25))
+    pitch = np.radians(camera.pitch + rng.normal(0, 1.5))
+    light = Light(camera.light, 0.75 * camera.key, 0.55)
+    return render(build(person, pose), View(yaw, pitch, camera.distance, METRE), light, rng)
+
+
+def _paste(canvas: Image.Image, parts: Image.Image, layer: Layer, feet, camera: Camera, own: bool = True):
+    """Puts a figure and its shadow on the canvas; returns its bounding box, pixels."""
+    solid = Image.fromarray(np.where(layer.part > 0, np.uint8(255), np.uint8(0)))
+    height, width = layer.part.shape
+    x, y = int(feet[0] - layer.origin[0]), int(feet[1] - layer.origin[1])
+    _shadow(canvas, solid, layer.origin, feet, camera)
+    canvas.paste(Image.fromarray(layer.rgb), (x, y), solid.filter(ImageFilter.GaussianBlur(0.6)))
+    values = layer.part if own else np.zeros_like(layer.part)
+    parts.paste(Image.fromarray(values), (x, y), solid)
+    return x, y, x + width, y + height
+
+
+def _shadow(canvas: Image.Image, solid: Image.Image, origin, feet, camera: Camera) -> None:
+    """A cast shadow (the outline laid down away from the light) and the dark contact under the soles."""
+    right, front, up = camera.light
+    small = solid.reduce(4)
+    ox, oy = origin[0] / 4, origin[1] / 4
+    width, height = CANVAS[0] // 4, CANVAS[1] // 4
+    fx, fy = feet[0] / 4, feet[1] / 4
+    # A point h above the ground falls h * slant to the side and h * lay towards or away from the camera.
+    slant, lay = -right / up * 0.8, (0.30 if front < 0.35 else -0.34)
+    # Image.transform asks where in the figure each shadow pixel comes from. Its height there is h = (fy - y) / lay.
+    a = (1, slant / lay, ox - fx - slant / lay * fy, 0, 1 / lay, oy - fy / lay)
+    cast = small.transform((width, height), Image.AFFINE, a, Image.BILINEAR).filter(
+        ImageFilter.GaussianBlur(1.4)
+    )
+    contact = Image.new("L", (width, height))
+    feet_band = small.crop((0, max(0, int(oy) - 6), small.width, small.height))
+    contact.paste(feet_band, (int(fx - ox), int(fy) - min(6, int(oy)) + 1))
+    contact = contact.filter(ImageFilter.GaussianBlur(2.2))
+    cast, contact = np.asarray(cast, np.float32), np.asarray(contact, np.float32)
+    dark = np.clip(cast * (0.34 * min(camera.key, 1.0)) + contact * 0.5, 0, 165)
+    mask = Image.fromarray(np.uint8(dark)).resize(CANVAS, Image.BILINEAR)
+    canvas.paste((14, 14, 20), (0, 0), mask)
+
+
+def _bystander(
+    canvas: Image.Image, parts: Image.Image, camera: Camera, rng: np.random.Generator, behind: bool
+) -> None:
+    """Somebody else, half in the picture; he counts as background."""
+    other = random_person(rng)
+    layer = _figure(other, camera, rng.uniform(-np.pi, np.pi), True, rng)
+    side = -1 if rng.random() < 0.5 else 1
+    x = FEET[0] + side * rng.uniform(52, 92)
+    y = FEET[1] + (rng.uniform(-34, -14) if behind else rng.uniform(10, 26))
+    _paste(canvas, parts, layer, (x, y), camera, own=False)
+
+
+def _occlude(canvas: Image.Image, parts: Image.Image, rng: np.random.Generator) -> None:
+    thing = scene.occluder(rng, METRE, CANVAS[1] - 10)
+    side = -1 if rng.random() < 0.5 else 1
+    x = int(FEET[0] - thing.width / 2 + side * rng.uniform(18, 66))
+    mask = thing.getchannel("A")
+    canvas.paste(thing, (x, 0), mask)
+    parts.paste(0, (x, 0), mask.point(lambda v: 255 * (v > 127)))
+
+
+def _expose(
+    image: Image.Image, camera: Camera, zoom: float, light: float, rng: np.random.Generator
+) -> Image.Image:
+    """White balance, exposure, contrast, haze and saturation as one table per channel; then the lens's blur."""
+    sigma = camera.blur * zoom * 280 / 256 * rng.uniform(0.8, 1.3)
+    image = image.filter(ImageFilter.GaussianBlur(sigma))
+    grey = 1 - (1 - camera.saturation) * light
+    if grey != 1:
+        image = image.convert("RGB", matrix=_saturation(grey))
+    level = np.arange(256) / 255
+    drift = rng.normal(0, 0.05)  # clouds pass, lamps flicker
+    tables = []
+    for gain in camera.gain:
+        value = level**2.2 * (gain * camera.exposure) ** light * np.exp(drift)
+        value = np.clip(value, 0, 4) ** (1 / 2.2)
+        value = 0.45 + (value - 0.45) * camera.contrast**light
+        value = value + (0.8 - value) * camera.haze * light
+        # A soft shoulder instead of burnt-out whites.
+        value = np.where(value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value)
+        tables.append(np.clip(np.rint(value * 255), 0, 255).astype(int))
+    return image.point(np.concatenate(tables).tolist())
+
+
+def _saturation(s: float) -> tuple[float, ...]:
+    luma = np.array([0.30, 0.59, 0.11])
+    matrix = s * np.eye(3) + (1 - s) * luma
+    return tuple(float(v) for v in np.concatenate([matrix, np.zeros((3, 1))], 1).ravel())
+
+
+def _labeled_box(
+    box: np.ndarray, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """A box drawn by hand: tight, of about the proportions of CUHK03's."""
+    x0, y0, x1, y1 = box
+    tall = (y1 - y0) * rng.uniform(1.02, 1.07)
+    wide = np.clip((x1 - x0) * rng.uniform(1.02, 1.08), 0.33 * tall, 0.45 * tall)
+    cx, cy = (x0 + x1) / 2 + rng.normal(0, 0.01) * tall, (y0 + y1) / 2 + rng.normal(0, 0.006) * tall
+    return _inside(cx, cy, wide, tall, size)
+
+
+def _detected_box(box, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """A box found by a detector: shifted, too large or too small, now and then without the feet or the head."""
+    x0, y0, x1, y1 = box
+    tall = (y1 - y0) * np.clip(rng.normal(1.04, 0.07), 0.86, 1.22)
+    wide = tall * np.clip(rng.normal(0.40, 0.03), 0.33, 0.48)
+    cx = (x0 + x1) / 2 + rng.normal(0, 0.03) * tall
+    cy = (y0 + y1) / 2 + rng.normal(0, 0.025) * tall
+    if rng.random() < 0.12:
+        cy += rng.choice([-1, 1]) * rng.uniform(0.07, 0.15) * tall
+    return _inside(cx, cy, wide, tall, size)
+
+
+def _inside(cx, cy, wide, tall, size) -> tuple[int, int, int, int]:
+    tall, wide = min(tall, size[1], 300), min(wide, size[0], 110)
+    x0 = int(np.clip(round(cx - wide / 2), 0, size[0] - wide))
+    y0 = int(np.clip(round(cy - tall / 2), 0, size[1] - tall))
+    return x0, y0, x0 + max(int(wide), 40), y0 + max(int(tall), 100)
+
+
+def _jpeg(crop: np.ndarray, quality: int) -> np.ndarray:
+    buffer = BytesIO()
+    Image.fromarray(crop).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))

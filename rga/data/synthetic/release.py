@@ -1,0 +1,335 @@
+"""Writes drawn people as CUHK03 was released: cuhk-03.mat, both protocol files, and beside them what only a drawing knows."""
+
+import json
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+from . import scene
+from .camera import CAMERAS, METRE, Picture, take
+from .person import DETAILS, Person, describe, differences, lookalike, random_person
+
+PAIRS, PER_CAMERA = 5, 5
+PAPER_PEOPLE = (843, 440, 77, 58, 49)  # in the five camera pairs of the real set
+PAPER_TRAIN = 767
+BOXES = ("labeled", "detected")
+VERSION = 1  # of the drawing code: raise it when the same settings give other pictures
+KNOBS = "synthetic.json"
+
+
+class Member(NamedTuple):
+    """A person with a place in the release. pair and number are 1-based, as in the file names."""
+
+    person: Person
+    pair: int
+    number: int
+    train: bool
+    family: int  # lookalikes share it; -1 alone
+    detail: str  # the attribute in which the family differs, "" alone
+    cameras: tuple[tuple[int, ...], tuple[int, ...]]  # picture indices 1..5 and 6..10
+
+
+def knobs(
+    identities: tuple[int, int],
+    images_per_camera: int,
+    seed: int,
+    lookalikes: float,
+    occlusion: float,
+    light: float,
+    paper_scale: bool,
+) -> dict:
+    """The settings of a release as they are kept beside it; ValueError for settings that cannot be drawn."""
+    if paper_scale:
+        identities = (PAPER_TRAIN, sum(PAPER_PEOPLE) - PAPER_TRAIN)
+    identities = tuple(int(n) for n in identities)
+    if len(identities) != 2 or min(identities) < 2:
+        raise ValueError(f"identities is (train, test) with at least 2 people each, got {identities}.")
+    if not 2 <= images_per_camera <= PER_CAMERA:
+        raise ValueError(
+            f"images_per_camera is 2 to {PER_CAMERA} (the release has room for {PER_CAMERA}), got {images_per_camera}."
+        )
+    for name, value in (("lookalikes", lookalikes), ("occlusion", occlusion), ("light", light)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} is a share between 0 and 1, got {value}.")
+    return {
+        "version": VERSION, "identities": list(identities), "images_per_camera": int(images_per_camera), "seed": int(seed),
+        "lookalikes": float(lookalikes), "occlusion": float(occlusion), "light": float(light), "paper_scale": bool(paper_scale),
+    }  # fmt: skip
+
+
+def cast(settings: dict) -> list[Member]:
+    """Everybody in the release, in the order of the file names."""
+    train, test = settings["identities"]
+    rng = np.random.default_rng([settings["seed"], 0])
+    if settings["paper_scale"]:
+        pair_of = np.repeat(np.arange(1, PAIRS + 1), PAPER_PEOPLE)
+        is_train = rng.permutation(np.arange(train + test) < train)
+    else:  # three pairs of about half, a third and a fifth of the people, each split alike
+        share = np.cumsum([0.45, 0.33, 0.22])
+        pair_of = np.concatenate(
+            [1 + np.searchsorted(share, (np.arange(n) + 0.5) / n) for n in (train, test)]
+        )
+        is_train = np.arange(train + test) < train
+        shuffled = rng.permutation(train + test)
+        order = shuffled[np.argsort(pair_of[shuffled], kind="stable")]
+        pair_of, is_train = pair_of[order], is_train[order]
+
+    members = []
+    people, families = _people(pair_of, is_train, settings, rng)
+    number = dict.fromkeys(range(1, PAIRS + 1), 0)
+    for i, pair in enumerate(pair_of.tolist()):
+        number[pair] += 1
+        seen = []
+        for first in (1, 1 + PER_CAMERA):
+            count = settings["images_per_camera"] - int(
+                rng.random() < 0.3 and settings["images_per_camera"] > 2
+            )
+            chosen = rng.choice(settings["images_per_camera"], count, replace=False)
+            seen.append(tuple(sorted(first + int(k) for k in chosen)))
+        members.append(Member(people[i], pair, number[pair], bool(is_train[i]), *families[i], tuple(seen)))
+    return members
+
+
+def _people(
+    pair_of, is_train, settings: dict, rng: np.random.Generator
+) -> tuple[list[Person], list[tuple[int, str]]]:
+    """A person for each place; lookalikes are two or three places of the same camera pair and the same subset."""
+    people: list[Person | None] = [None] * len(pair_of)
+    families = [(-1, "")] * len(pair_of)
+    family = 0
+    for train in (True, False):
+        for pair in range(1, PAIRS + 1):
+            places = rng.permutation(np.flatnonzero((pair_of == pair) & (is_train == train))).tolist()
+            related = round(settings["lookalikes"] * len(places))
+            while related >= 2:
+                size = 3 if related == 3 or (related > 4 and rng.random() < 0.3) else 2
+                first, *rest = (places.pop() for _ in range(size))
+                related -= size
+                people[first] = random_person(rng)
+                possible = [
+                    d
+                    for d in DETAILS
+                    if d != "logo" or people[first].top.kind in ("t-shirt", "sweater", "hoodie")
+                ]
+                detail = str(rng.choice(possible, p=_shares(possible)))
+                families[first] = (family, detail)
+                for place in rest:
+                    known = [people[i] for i in (first, *rest) if people[i] is not None]
+                    person = lookalike(rng, people[first], detail)
+                    while not all(differences(person, other) for other in known):
+                        person = lookalike(rng, people[first], detail)
+                    people[place], families[place] = person, (family, detail)
+                family += 1
+            for place in places:
+                people[place] = random_person(rng)
+    return people, families
+
+
+def _shares(details: list[str]) -> np.ndarray:
+    share = np.array(
+        [{"bag": 5, "backpack": 4, "hat": 4, "logo": 4, "shoes": 3, "held": 1}[d] for d in details], float
+    )
+    return share / share.sum()
+
+
+@lru_cache(maxsize=2 * PAIRS)
+def _view(seed: int, camera: int) -> Image.Image:
+    rng = np.random.default_rng([seed, 1, camera])
+    return scene.paint(scene.SCENES[CAMERAS[camera].scene], rng, METRE)
+
+
+def _portray(settings: dict, member: Member) -> dict[int, Picture]:
+    """All pictures of one member, by index; each from generators of its own, so that the order of drawing is free."""
+    seed, who = settings["seed"], (member.pair, member.number)
+    pictures = {}
+    for side, indices in enumerate(member.cameras):
+        camera = 2 * (member.pair - 1) + side
+        for index in indices:
+            track = np.random.default_rng([seed, 2, *who, side])
+            rng = np.random.default_rng([seed, 3, *who, index])
+            pictures[index] = take(
+                member.person,
+                CAMERAS[camera],
+                _view(seed, camera),
+                track,
+                rng,
+                settings["occlusion"],
+                settings["light"],
+            )
+    return pictures
+
+
+def stem(member: Member, index: int) -> str:
+    """The official name of a picture without its suffix: pair, person, camera, index."""
+    return f"{member.pair}_{member.number:03d}_{1 if index <= PER_CAMERA else 2}_{index:02d}"
+
+
+def write(root: Path, settings: dict, workers: int | None = None) -> None:
+    """Draws the release into a temporary folder beside root and renames it when it is whole."""
+    root = Path(root)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    try:
+        building.chmod(0o755)
+        members = cast(settings)
+        for boxes in BOXES:
+            (building / f"parts_{boxes}").mkdir()
+        with h5py.File(building / "cuhk-03.mat", "w", userblock_size=512) as file:
+            _write_pictures(file, building, settings, members, workers)
+            _write_testsets(file, members, settings)
+        for boxes in BOXES:
+            _write_protocol(building / f"cuhk03_new_protocol_config_{boxes}.mat", members, settings)
+        _write_json(building / "people.json", _truth(members))
+        _write_json(building / KNOBS, settings)
+        os.replace(building, root)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+
+
+def _write_pictures(
+    file: h5py.File, building: Path, settings: dict, members: list[Member], workers: int | None
+) -> None:
+    cells = {}
+    for boxes in BOXES:
+        outer = file.create_dataset(boxes, (1, PAIRS), h5py.ref_dtype)
+        outer.attrs["MATLAB_class"] = np.bytes_("cell")
+        refs = file.require_group("#refs#")
+        for pair in range(1, PAIRS + 1):
+            people = sum(m.pair == pair for m in members)
+            cell = refs.create_dataset(f"{boxes}_{pair}", (2 * PER_CAMERA, people), h5py.ref_dtype)
+            cell.attrs["MATLAB_class"] = np.bytes_("cell")
+            outer[0, pair - 1] = cell.ref
+            cells[boxes, pair] = cell
+    refs = file["#refs#"]
+    for member, pictures in zip(members, _pictures(settings, members, workers), strict=True):
+        for boxes in BOXES:
+            cell = cells[boxes, member.pair]
+            for index in range(1, 2 * PER_CAMERA + 1):
+                name = f"{boxes}_{stem(member, index)}"
+                if index in pictures:
+                    crop, parts = (getattr(pictures[index], field) for field in (boxes, f"{boxes}_parts"))
+                    image = refs.create_dataset(name, data=np.ascontiguousarray(crop.T))
+                    image.attrs["MATLAB_class"] = np.bytes_("uint8")
+                    Image.fromarray(parts).save(
+                        building / f"parts_{boxes}" / f"{stem(member, index)}.png", compress_level=3
+                    )
+                else:
+                    image = refs.create_dataset(name, data=np.zeros(2, np.uint64))
+                    image.attrs["MATLAB_class"] = np.bytes_("double")
+                    image.attrs["MATLAB_empty"] = np.uint8(1)
+                cell[index - 1, member.number - 1] = image.ref
+
+
+def _pictures(settings: dict, members: list[Member], workers: int | None) -> Iterator[dict[int, Picture]]:
+    """The pictures of each member in order, drawn by `workers` processes that take turns."""
+    workers = min(_cores() if workers is None else workers, len(members))
+    if workers <= 1:
+        yield from (_portray(settings, member) for member in members)
+        return
+    # Plain child processes: multiprocessing would run a caller's unguarded script once more in every worker, or
+    # fork while torch's threads are running.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", f"{__package__}.release", json.dumps(settings), str(workers)]
+    children = [Popen([*command, str(i)], stdout=PIPE, env=environment) for i in range(workers)]
+    try:
+        for i in range(len(members)):
+            yield pickle.load(children[i % workers].stdout)
+    except EOFError as error:
+        raise RuntimeError(
+            "A process that draws people ended early; its own message stands above."
+        ) from error
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _write_testsets(file: h5py.File, members: list[Member], settings: dict) -> None:
+    """The 20 classic splits: 100 test people each, fewer in a small set; row 0 pairs, row 1 people, 1-based."""
+    rng = np.random.default_rng([settings["seed"], 4])
+    count = min(100, max(1, len(members) // 3))
+    refs = file["#refs#"]
+    outer = file.create_dataset("testsets", (1, 20), h5py.ref_dtype)
+    outer.attrs["MATLAB_class"] = np.bytes_("cell")
+    for split in range(20):
+        chosen = sorted(rng.choice(len(members), count, replace=False))
+        people = np.array([(members[i].pair, members[i].number) for i in chosen], float).T
+        data = refs.create_dataset(f"testset_{split + 1}", data=people)
+        data.attrs["MATLAB_class"] = np.bytes_("double")
+        outer[0, split] = data.ref
+
+
+def _write_protocol(path: Path, members: list[Member], settings: dict) -> None:
+    """The new protocol: half the people train; of the others one picture a camera asks, the rest answer."""
+    rng = np.random.default_rng([settings["seed"], 5])
+    names, cameras, labels, train, query, gallery = [], [], [], [], [], []
+    for label, member in enumerate(members, 1):
+        for camera, indices in enumerate(member.cameras, 1):
+            asks = int(rng.choice(indices))
+            for index in indices:
+                names.append(f"{stem(member, index)}.png")
+                cameras.append(camera)
+                labels.append(label)
+                (train if member.train else query if index == asks else gallery).append(len(names))
+    filelist = np.empty((len(names), 1), object)
+    filelist[:, 0] = names
+    column = lambda values, dtype: np.array(values, dtype)[:, None]  # noqa: E731
+    buffer = BytesIO()
+    savemat(
+        buffer,
+        {
+            "camId": column(cameras, np.uint8), "filelist": filelist, "gallery_idx": column(gallery, np.uint16),
+            "labels": column(labels, np.uint16), "query_idx": column(query, np.uint16), "train_idx": column(train, np.uint16),
+        },
+    )  # fmt: skip
+    # The header holds the time of day; the same seed shall give the same bytes.
+    header = b"MATLAB 5.0 MAT-file, written by rga.data.synthetic".ljust(116)
+    path.write_bytes(header + buffer.getvalue()[116:])
+
+
+def _truth(members: list[Member]) -> list[dict]:
+    """What people.json says of everybody: attributes, subset, and whom he resembles but for what."""
+    rows = []
+    for label, member in enumerate(members, 1):
+        relatives = [
+            {"label": other, "differs": differences(member.person, m.person)}
+            for other, m in enumerate(members, 1)
+            if m.family == member.family >= 0 and other != label
+        ]
+        rows.append(
+            {
+                "label": label, "pair": member.pair, "person": member.number, "subset": "train" if member.train else "test",
+                "family": member.family, "detail": member.detail, "lookalikes": relatives, "attributes": describe(member.person),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _write_json(path: Path, value) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+if (
+    __name__ == "__main__"
+):  # one of the processes that _pictures starts: every workers-th member, to standard output
+    _settings, _workers, _first = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    for _member in cast(_settings)[_first::_workers]:
+        pickle.dump(_portray(_settings, _member), sys.stdout.buffer, protocol=5)

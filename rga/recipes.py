@@ -1,0 +1,175 @@
+"""Everything that decides a training run, as one value, and the named recipes."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from rga.data import DATASETS
+from rga.models import ATTENTION, STAGES
+from rga.schedule import paper_schedule, short_schedule
+
+# Relative paths start here, wherever a notebook or a command is started from.
+ROOT = Path(__file__).resolve().parent.parent
+
+SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
+    "paper": lambda optimizer, epochs: paper_schedule(optimizer),
+    "short": short_schedule,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a run; notebook parameters and command-line options have the same names.
+
+    Raises ValueError for a value that cannot be, before anything is loaded or drawn.
+    """
+
+    profile: str  # the named recipe that the other fields come from
+    dataset: str  # a key of rga.data.DATASETS
+    root: Path | None  # its folder; None: the data set's own place under data/
+    boxes: str  # "labeled" or "detected" (CUHK03 and drawn people)
+    protocol: str  # "new": 767/700 identities (CUHK03 and drawn people)
+    allow_missing: bool  # go on without the images that the protocol names and the folder lacks
+    backbone: str  # a key of rga.models.STAGES
+    attention: str  # a key of rga.models.ATTENTION
+    init_gates: str  # "released" or "identity", see rga.models.RGA
+    weights: str  # of the backbone: "random", "imagenet" or the path of a state dict
+    size: tuple[int, int]  # (height, width) of the images
+    p: int  # identities in a batch
+    k: int  # images of each
+    epochs: int  # one epoch visits each identity once, k images of it
+    lr: float  # Adam's learning rate, at its highest
+    schedule: str  # a key of SCHEDULES
+    seed: int  # decides weights, batches and augmentation
+    amp: bool  # bfloat16 autocast
+    workers: int  # processes that load images beside the training process
+    cache: bool  # keep the decoded training images in memory
+    out: Path  # folder of the checkpoint and metrics.json
+    resume: bool  # go on from the checkpoint in `out`
+
+    def __post_init__(self) -> None:
+        choices = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
+        choices |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"unknown {name} {getattr(self, name)!r}: choose one of {', '.join(allowed)}."
+                )
+        for name, least in {"p": 2, "k": 2, "epochs": 1, "seed": 0, "workers": 0}.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+        if not self.lr > 0:
+            raise ValueError(f"lr must be above 0, got {self.lr!r}.")
+        # Frozen: these are the same values in the one form that the rest of the code expects.
+        object.__setattr__(self, "size", _size(self.size))
+        object.__setattr__(self, "out", ROOT / self.out)
+        object.__setattr__(self, "root", None if self.root is None else ROOT / self.root)
+        if self.weights not in ("random", "imagenet"):
+            object.__setattr__(self, "weights", str(ROOT / self.weights))
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint.pt"
+
+    def make_schedule(self, optimizer: Optimizer) -> LRScheduler:
+        """The learning-rate schedule of this run, as `rga.fit` wants it."""
+        return SCHEDULES[self.schedule](optimizer, self.epochs)
+
+
+def _size(size: str | tuple[int, int] | list[int]) -> tuple[int, int]:
+    try:
+        height, width = (int(part) for part in (size.split("x") if isinstance(size, str) else size))
+    except (TypeError, ValueError):
+        raise ValueError(f"size must be (height, width) or text such as 256x128, got {size!r}.") from None
+    if height < 64 or width < 32:
+        raise ValueError(f"size must be at least 64x32 (height x width), got {height}x{width}.")
+    return height, width
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 itself; where it only imitates it, bfloat16 is slower than float32."""
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def quick(**changes: object) -> Recipe:
+    """Drawn people, a small network, a CPU: the whole way from pictures to rank-1 in minutes.
+
+    `make train`, or papermill notebooks/03_train.ipynb out.ipynb
+    """
+    recipe = Recipe(
+        profile="quick",
+        dataset="synthetic",
+        root=None,
+        boxes="labeled",
+        protocol="new",
+        allow_missing=False,
+        backbone="resnet18",
+        attention="rga_sc",
+        init_gates="identity",
+        weights="random",
+        size=(128, 64),
+        p=16,
+        k=4,
+        epochs=40,
+        lr=8e-4,
+        schedule="short",
+        seed=0,
+        amp=torch.cuda.is_available() or cpu_has_bfloat16(),
+        workers=0,
+        cache=True,
+        out=Path("runs/train"),
+        resume=False,
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+def full(**changes: object) -> Recipe:
+    """The paper's recipe: ResNet-50 with ImageNet weights, RGA-SC, 256 x 128, 600 epochs of 47 steps on CUHK03.
+
+    papermill notebooks/03_train.ipynb out.ipynb -p profile full -p root PATH
+
+    Hardware: one GPU with 24 GB (the paper's: an NVIDIA P40). Time: not measured. Score: not measured; the paper's
+    are rank-1 81.1 %, mAP 77.4 % (labeled) and 79.6 %, 74.5 % (detected), of the last checkpoint.
+    """
+    recipe = Recipe(
+        profile="full",
+        dataset="cuhk03",
+        root=Path("data/cuhk03"),
+        boxes="labeled",
+        protocol="new",
+        allow_missing=False,
+        backbone="resnet50",
+        attention="rga_sc",
+        init_gates="released",
+        weights="imagenet",
+        size=(256, 128),
+        p=16,
+        k=4,
+        epochs=600,
+        lr=8e-4,
+        schedule="paper",
+        seed=0,
+        amp=False,
+        workers=4,
+        cache=False,
+        out=Path("runs/full"),
+        resume=False,
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+RECIPES: dict[str, Callable[..., Recipe]] = {"quick": quick, "full": full}
+
+
+def named(profile: str, **changes: object) -> Recipe:
+    """The recipe called `profile` with some fields changed. Raises ValueError for an unknown one."""
+    if profile not in RECIPES:
+        raise ValueError(f"unknown profile {profile!r}: choose one of {', '.join(RECIPES)}.")
+    return RECIPES[profile](**changes)

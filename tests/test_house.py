@@ -1,0 +1,72 @@
+"""The files around the package agree with each other."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import rga
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONDA_NAMES = {"pytorch": "torch"}
+
+
+def wanted() -> dict[str, Requirement]:
+    """All dependencies of pyproject.toml by name, the extras' too."""
+    extras = PROJECT["optional-dependencies"]
+    lines = [*PROJECT["dependencies"], *extras["notebooks"], *extras["dev"]]
+    return {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
+
+
+def test_conda_users_get_the_same_dependencies():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    conda = [Requirement(line) for line in environment["dependencies"] if isinstance(line, str)]
+    specifiers = {CONDA_NAMES.get(r.name, canonicalize_name(r.name)): r.specifier for r in conda}
+    assert specifiers.pop("python") == PROJECT["requires-python"]
+    assert not specifiers.pop("pip")
+    assert specifiers == {name: requirement.specifier for name, requirement in wanted().items()}
+    assert environment["dependencies"][-1] == {"pip": ["-e ."]}
+
+
+def test_constraints_are_exact_and_satisfy_pyproject():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = {}
+    for line in lines:
+        if not line.startswith("#"):
+            name, version = re.fullmatch(r"([\w.-]+)==([\w.]+)", line).groups()
+            pins[canonicalize_name(name)] = Version(version)
+    for name, requirement in wanted().items():
+        assert pins[name] in requirement.specifier, f"{name}: {pins[name]} is not {requirement.specifier}"
+    assert not [name for name in pins if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_versions_and_licence_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == rga.__version__
+    assert citation["license"] == PROJECT["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    assert citation["references"][0]["title"].startswith("Relation-Aware Global Attention")
+
+
+def test_the_public_names_exist_and_are_sorted():
+    assert rga.__all__ == sorted(rga.__all__)
+    assert all(hasattr(rga, name) for name in rga.__all__)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rga").rglob("*.py")), ids=lambda path: path.name)
+def test_every_file_says_its_scope_in_one_line(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert re.fullmatch(r'r?"""[^"].+[.?:]("""|\s\w.*)?', first), f"{path}: {first}"
+
+
+def test_make_help_names_every_target():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()) - {"help"}
+    assert targets == set(re.findall(r'^\t@echo "make (\w+)', makefile, re.MULTILINE))
+    assert {"train", "test", "lab", "bench", "check"} <= targets

@@ -1,0 +1,93 @@
+"""Every figure is drawn, says what it shows, and refuses what it cannot show."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from rga import plot
+
+PEOPLE = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def logs(steps, epochs):
+    names = ("step", "steps", "epoch", "epochs", "loss", "identity", "triplet", "lr", "images_per_second")
+    for step in range(1, steps + 1):
+        epoch = -(-step * epochs // steps)
+        yield SimpleNamespace(
+            **dict(
+                zip(
+                    names,
+                    (step, steps, epoch, epochs, 3.0 / step, 2.0 / step, 1.0 / step, 1e-3, 50.0),
+                    strict=True,
+                )
+            )
+        )
+
+
+def draw(figure):
+    """All visible words of a figure, after drawing it."""
+    figure.savefig(io.BytesIO(), format="png")
+    return " | ".join(t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+def test_curves_have_four_panels_and_epoch_means():
+    figure = plot.curves(list(logs(steps=12, epochs=3)))
+    assert len(figure.axes) == 4
+    assert "identity" in draw(figure) and "triplet" in draw(figure) and "learning rate" in draw(figure)
+    each, mean = figure.axes[0].lines
+    assert len(each.get_xdata()) == 12 and len(mean.get_xdata()) == 3
+    expected = np.mean([3.0 / step for step in range(5, 9)])
+    np.testing.assert_allclose(mean.get_ydata()[1], expected)
+
+
+def test_curves_of_one_step():
+    draw(plot.curves(list(logs(steps=1, epochs=1))))
+
+
+def test_attention_states_its_scale():
+    maps = {"stage 1": torch.rand(3, 1, 8, 4), "stage 4": np.linspace(0, 1, 24).reshape(3, 4, 2)}
+    words = draw(plot.attention(PEOPLE, maps, titles=["ann", "bob", "cleo"]))
+    assert "bob" in words and "stage 4" in words and "0.00–0.30" in words and "own range" in words
+    assert "one colour scale" in draw(
+        plot.attention(PEOPLE[:1], {"gate": torch.ones(1, 2, 1)}, limits=(0, 1))
+    )
+
+
+def test_ranked_lists_tell_right_from_wrong_without_colour():
+    gallery = PEOPLE[[0, 1, 2, 2, 1, 0]].reshape(2, 3, 3, 32, 16)
+    correct = np.array([[True, False, True], [False, False, True]])
+    figure = plot.ranked_lists(PEOPLE[:2], gallery, correct, distances=np.full((2, 3), 0.25))
+    words = draw(figure)
+    assert words.count("✓ 0.250") == 3 and words.count("✗ 0.250") == 3
+    first_row = figure.axes[2:5]
+    styles = [str(ax.spines["left"].get_linestyle()) for ax in first_row]
+    assert styles[0] == styles[2] != styles[1]
+
+
+def test_cmc_is_in_percent():
+    figure = plot.cmc({"none": np.array([0.5, 0.75]), "rga_sc": torch.tensor([0.6, 0.8])})
+    assert "rga_sc: rank-1 60.0 %" in draw(figure)
+
+
+def test_images_take_bytes_or_fractions():
+    assert "bob" in draw(plot.images(PEOPLE, ["ann", "bob", "cleo"], columns=2, title="Drawn people"))
+    same = plot._rgb(PEOPLE), plot._rgb(PEOPLE / 255), plot._rgb(PEOPLE.numpy())
+    assert np.array_equal(same[0], same[1]) and np.array_equal(same[0], same[2])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plot.images(torch.randn(2, 3, 8, 4)), "Undo the normalisation first"),
+        (lambda: plot.images(torch.zeros(3, 8, 4)), r"expected images \(B, 3, H, W\)"),
+        (lambda: plot.images(torch.zeros(0, 3, 8, 4)), "at least one"),
+        (lambda: plot.attention(PEOPLE, {"gate": torch.zeros(2, 8, 4)}), "expected maps of gate"),
+        (lambda: plot.curves([]), "at least one log"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

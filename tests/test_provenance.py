@@ -1,0 +1,31 @@
+"""Records: complete, JSON, and whole or not at all."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import rga
+from rga import provenance
+
+
+def test_provenance_is_complete_and_json(tmp_path):
+    found = provenance.provenance("cpu")
+    assert found["rga"] == rga.__version__ and found["torch"] == torch.__version__ and found["device"]
+    assert found["commit"] is None or re.fullmatch(r"[0-9a-f]{40}", found["commit"])
+    assert json.loads(provenance.write_json(tmp_path / "a.json", found).read_text(encoding="utf-8")) == found
+
+
+def test_write_json_is_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "metrics.json"
+    provenance.write_json(
+        path, {"cmc": np.array([0.5]), "n": np.int64(3), "t": torch.tensor([1]), "path": path.parent}
+    )
+    stored = path.read_text(encoding="utf-8")
+    assert json.loads(stored) == {"cmc": [0.5], "n": 3, "t": [1], "path": path.parent.as_posix()}
+    with pytest.raises(TypeError, match="cannot write a object"):
+        provenance.write_json(path, object())
+    assert path.read_text(encoding="utf-8") == stored
+    assert [p.name for p in path.parent.iterdir()] == ["metrics.json"]
