@@ -85,8 +85,9 @@ def fit(
         logs = [Log(*values) for values in state["logs"]]
         yield from logs
     logger.info(
-        "training %s + %s, %s gates, on %s%s; weights before training: %s",
-        *(model.config[key] for key in ("backbone", "attention", "init_gates")),
+        "training %s + %s on %s%s; weights before training: %s",
+        model.config["backbone"],
+        model.config["attention"],
         device,
         ", bfloat16 autocast" if amp else "",
         model.config["weights"],

@@ -4,7 +4,7 @@ A release holds cuhk-03.mat and both protocol files, and beside them what only a
 
     parts_labeled/1_001_1_01.png     (H, W) uint8 part map of the crop of that name; values are `Part`
     parts_detected/1_001_1_01.png
-    people.json                      a list: label, pair, person, subset, family, detail, lookalikes, attributes
+    people.json                      of everybody: label, pair, person, subset, family, detail, lookalikes, attributes
     synthetic.json                   the settings that it was drawn with
 """
 

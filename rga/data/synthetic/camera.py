@@ -1,4 +1,4 @@
-"""A camera and what it makes of a person: place, viewpoint, light, colours, sharpness, and the accidents of one picture."""
+"""A camera and what it makes of a person: place, viewpoint, light, colours, sharpness, the accidents of a picture."""
 
 from io import BytesIO
 from typing import NamedTuple
@@ -7,8 +7,11 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from . import scene
-from .body import Pose
+from .body import Body, Pose
+from .clothes import lower, upper
 from .draw import Layer, Light, View, render
+from .head import head
+from .luggage import carried
 from .person import Person, random_person
 
 METRE = 150.0  # pixels to the metre of the view in which a picture is composed, before it is scaled down
@@ -39,16 +42,16 @@ class Camera(NamedTuple):
 # Two cameras a pair. Within a pair everything differs: seen by the other camera, everybody looks more like the
 # strangers who are there than like himself. That is what a re-identification network must learn to see through.
 CAMERAS = (
-    Camera(0, (0, 30, -35), 12, 7, (-0.7, 0.5, 0.8), 0.55, (1.12, 1.0, 0.80), 0.95, 0.95, 0.95, 0.04, 0.5, 3.5, 85, 230),
-    Camera(1, (180, 150, 95), 18, 9, (0.8, 0.2, 0.9), 1.0, (0.88, 1.0, 1.16), 1.15, 1.15, 0.80, 0.00, 0.8, 4.0, 75, 170),
-    Camera(2, (90, 60, 120), 8, 8, (0.5, 0.7, 0.9), 0.9, (0.96, 1.0, 0.98), 0.62, 1.10, 0.90, 0.00, 0.9, 6.0, 70, 150),
-    Camera(3, (0, -20, -90), 14, 6, (-0.4, 0.2, 1.0), 0.6, (1.00, 1.06, 1.04), 1.35, 0.85, 0.75, 0.12, 0.5, 2.5, 88, 240),
-    Camera(4, (180, 0, 200), 16, 6, (0.1, 0.4, 1.0), 0.5, (1.18, 1.0, 0.70), 0.85, 1.05, 1.00, 0.02, 0.7, 5.0, 80, 200),
-    Camera(5, (-90, -60, -120), 10, 10, (0.9, 0.1, 0.5), 1.2, (0.98, 1.03, 1.06), 1.20, 1.20, 0.90, 0.05, 0.7, 3.0, 75, 160),
-    Camera(6, (30, 200, 90), 20, 8, (-0.9, 0.3, 0.5), 0.9, (0.90, 0.98, 1.15), 0.75, 1.10, 0.85, 0.05, 0.9, 6.0, 65, 150),
-    Camera(7, (0, 180, 10), 10, 5, (0.3, 0.9, 0.6), 0.6, (1.05, 1.05, 0.92), 1.15, 0.95, 1.00, 0.03, 0.4, 2.5, 88, 250),
-    Camera(8, (150, 210, -90), 18, 6, (0.2, 0.1, 1.0), 0.5, (1.10, 0.96, 0.96), 0.80, 0.90, 0.80, 0.08, 0.7, 5.0, 75, 190),
-    Camera(9, (0, 60, 90), 9, 9, (0.8, 0.6, 0.7), 1.1, (0.94, 1.0, 1.08), 1.25, 1.15, 0.95, 0.00, 0.6, 3.5, 80, 175),
+    Camera(0, (0, 30, -35), 12, 7, (-0.7, 0.5, 0.8), 0.55, (1.12, 1, 0.8), 0.95, 0.95, 0.95, 0.04, 0.5, 3.5, 85, 230),
+    Camera(1, (180, 150, 95), 18, 9, (0.8, 0.2, 0.9), 1, (0.88, 1, 1.16), 1.15, 1.15, 0.8, 0, 0.8, 4, 75, 170),
+    Camera(2, (90, 60, 120), 8, 8, (0.5, 0.7, 0.9), 0.9, (0.96, 1, 0.98), 0.62, 1.1, 0.9, 0, 0.9, 6, 70, 150),
+    Camera(3, (0, -20, -90), 14, 6, (-0.4, 0.2, 1), 0.6, (1, 1.06, 1.04), 1.35, 0.85, 0.75, 0.12, 0.5, 2.5, 88, 240),
+    Camera(4, (180, 0, 200), 16, 6, (0.1, 0.4, 1), 0.5, (1.18, 1, 0.7), 0.85, 1.05, 1, 0.02, 0.7, 5, 80, 200),
+    Camera(5, (-90, -60, -120), 10, 10, (0.9, 0.1, 0.5), 1.2, (0.98, 1.03, 1.06), 1.2, 1.2, 0.9, 0.05, 0.7, 3, 75, 160),
+    Camera(6, (30, 200, 90), 20, 8, (-0.9, 0.3, 0.5), 0.9, (0.9, 0.98, 1.15), 0.75, 1.1, 0.85, 0.05, 0.9, 6, 65, 150),
+    Camera(7, (0, 180, 10), 10, 5, (0.3, 0.9, 0.6), 0.6, (1.05, 1.05, 0.92), 1.15, 0.95, 1, 0.03, 0.4, 2.5, 88, 250),
+    Camera(8, (150, 210, -90), 18, 6, (0.2, 0.1, 1), 0.5, (1.1, 0.96, 0.96), 0.8, 0.9, 0.8, 0.08, 0.7, 5, 75, 190),
+    Camera(9, (0, 60, 90), 9, 9, (0.8, 0.6, 0.7), 1.1, (0.94, 1, 1.08), 1.25, 1.15, 0.95, 0, 0.6, 3.5, 80, 175),
 )  # fmt: skip
 
 
@@ -76,25 +79,21 @@ def take(
     by this camera (which way he walks). rng: this picture's own. occlusion: share of pictures in which something or
     somebody is in the way. light: 1 for the cameras as they are, 0 for cameras that reproduce colours alike.
     """
-    yaw = np.radians(
-        camera.facing[track.integers(len(camera.facing))] + track.normal(0, 12) + rng.normal(0, 14)
-    )
+    facing = camera.facing[track.integers(len(camera.facing))] + track.normal(0, 12) + rng.normal(0, 14)
     strides = track.random() < 0.85
-    layer = _figure(person, camera, yaw, strides, rng)
+    layer = _figure(person, camera, np.radians(facing), strides, rng)
     dx, dy = int(rng.integers(0, scene.WIDTH - CANVAS[0])), int(rng.integers(-26, 27))
     corner = (dx, scene.GROUND - FEET[1] + dy)
     canvas = view.crop((*corner, corner[0] + CANVAS[0], corner[1] + CANVAS[1]))
     parts = Image.new("L", CANVAS)
 
-    others = (
-        rng.random(3) < np.array([0.45, 0.25, 0.4]) * occlusion
-    )  # someone behind, someone in front, a thing
-    if others[0]:
+    somebody_behind, somebody_before, something = rng.random(3) < np.array([0.45, 0.25, 0.4]) * occlusion
+    if somebody_behind:
         _bystander(canvas, parts, camera, rng, behind=True)
     box = _paste(canvas, parts, layer, FEET, camera)
-    if others[1]:
+    if somebody_before:
         _bystander(canvas, parts, camera, rng, behind=False)
-    if others[2]:
+    if something:
         _occlude(canvas, parts, rng)
 
     tall = camera.tall * person.height / 1.7 * np.clip(rng.normal(1, 0.10), 0.8, 1.2)
@@ -118,7 +117,9 @@ def _figure(person: Person, camera: Camera, yaw: float, strides: bool, rng: np.r
     pose = Pose(rng.uniform(0, 2 * np.pi), stride, 0.05 * stride + rng.normal(0, 0.02), rng.normal(0, 0.25))
     pitch = np.radians(camera.pitch + rng.normal(0, 1.5))
     light = Light(camera.light, 0.75 * camera.key, 0.55)
-    return render(build(person, pose), View(yaw, pitch, camera.distance, METRE), light, rng)
+    body = Body(person, pose)
+    lofts = lower(body) + upper(body) + head(body) + carried(body)
+    return render(lofts, View(yaw, pitch, camera.distance, METRE), light, rng)
 
 
 def _paste(canvas: Image.Image, parts: Image.Image, layer: Layer, feet, camera: Camera, own: bool = True):
@@ -127,7 +128,7 @@ def _paste(canvas: Image.Image, parts: Image.Image, layer: Layer, feet, camera: 
     height, width = layer.part.shape
     x, y = int(feet[0] - layer.origin[0]), int(feet[1] - layer.origin[1])
     _shadow(canvas, solid, layer.origin, feet, camera)
-    canvas.paste(Image.fromarray(layer.rgb), (x, y), solid.filter(ImageFilter.GaussianBlur(0.6)))
+    canvas.paste(Image.fromarray(layer.rgb), (x, y), solid.filter(ImageFilter.BoxBlur(0.5)))
     values = layer.part if own else np.zeros_like(layer.part)
     parts.paste(Image.fromarray(values), (x, y), solid)
     return x, y, x + width, y + height
@@ -136,18 +137,14 @@ def _paste(canvas: Image.Image, parts: Image.Image, layer: Layer, feet, camera: 
 def _shadow(canvas: Image.Image, solid: Image.Image, origin, feet, camera: Camera) -> None:
     """A cast shadow (the outline laid down away from the light) and the dark contact under the soles."""
     right, front, up = camera.light
-    small = solid.reduce(4)
-    ox, oy = origin[0] / 4, origin[1] / 4
-    width, height = CANVAS[0] // 4, CANVAS[1] // 4
-    fx, fy = feet[0] / 4, feet[1] / 4
-    # A point h above the ground falls h * slant to the side and h * lay towards or away from the camera.
-    slant, lay = -right / up * 0.8, (0.30 if front < 0.35 else -0.34)
-    # Image.transform asks where in the figure each shadow pixel comes from. Its height there is h = (fy - y) / lay.
-    a = (1, slant / lay, ox - fx - slant / lay * fy, 0, 1 / lay, oy - fy / lay)
-    cast = small.transform((width, height), Image.AFFINE, a, Image.BILINEAR).filter(
-        ImageFilter.GaussianBlur(1.4)
-    )
-    contact = Image.new("L", (width, height))
+    small, size = solid.reduce(4), (CANVAS[0] // 4, CANVAS[1] // 4)
+    (ox, oy), (fx, fy) = np.array(origin) / 4, np.array(feet) / 4
+    # A point h above the ground falls h * slant to the side and h * lay down or up the picture.
+    slant, lay = -0.8 * right / up, (0.30 if front < 0.35 else -0.34)
+    # Image.transform asks where in the figure each shadow pixel comes from; its height there is h = (y - fy) / lay.
+    back = (1, -slant / lay, ox - fx + slant / lay * fy, 0, -1 / lay, oy + fy / lay)
+    cast = small.transform(size, Image.AFFINE, back, Image.BILINEAR).filter(ImageFilter.GaussianBlur(1.4))
+    contact = Image.new("L", size)
     feet_band = small.crop((0, max(0, int(oy) - 6), small.width, small.height))
     contact.paste(feet_band, (int(fx - ox), int(fy) - min(6, int(oy)) + 1))
     contact = contact.filter(ImageFilter.GaussianBlur(2.2))
@@ -183,7 +180,7 @@ def _expose(
 ) -> Image.Image:
     """White balance, exposure, contrast, haze and saturation as one table per channel; then the lens's blur."""
     sigma = camera.blur * zoom * 280 / 256 * rng.uniform(0.8, 1.3)
-    image = image.filter(ImageFilter.GaussianBlur(sigma))
+    image = image.filter(ImageFilter.BoxBlur(1.2 * sigma))
     grey = 1 - (1 - camera.saturation) * light
     if grey != 1:
         image = image.convert("RGB", matrix=_saturation(grey))
@@ -195,13 +192,13 @@ def _expose(
         value = np.clip(value, 0, 4) ** (1 / 2.2)
         value = 0.45 + (value - 0.45) * camera.contrast**light
         value = value + (0.8 - value) * camera.haze * light
-        # A soft shoulder instead of burnt-out whites.
-        value = np.where(value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value)
+        value = np.where(value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value)  # no burnt-out whites
         tables.append(np.clip(np.rint(value * 255), 0, 255).astype(int))
     return image.point(np.concatenate(tables).tolist())
 
 
 def _saturation(s: float) -> tuple[float, ...]:
+    """Pillow's 3 x 4 colour matrix that keeps s of the distance from grey."""
     luma = np.array([0.30, 0.59, 0.11])
     matrix = s * np.eye(3) + (1 - s) * luma
     return tuple(float(v) for v in np.concatenate([matrix, np.zeros((3, 1))], 1).ravel())
@@ -230,11 +227,13 @@ def _detected_box(box, size: tuple[int, int], rng: np.random.Generator) -> tuple
     return _inside(cx, cy, wide, tall, size)
 
 
-def _inside(cx, cy, wide, tall, size) -> tuple[int, int, int, int]:
-    tall, wide = min(tall, size[1], 300), min(wide, size[0], 110)
-    x0 = int(np.clip(round(cx - wide / 2), 0, size[0] - wide))
-    y0 = int(np.clip(round(cy - tall / 2), 0, size[1] - tall))
-    return x0, y0, x0 + max(int(wide), 40), y0 + max(int(tall), 100)
+def _inside(
+    cx: float, cy: float, wide: float, tall: float, size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """A box of whole pixels within a frame and within the sizes that CUHK03 has."""
+    wide, tall = int(np.clip(wide, 40, min(size[0], 110))), int(np.clip(tall, 100, min(size[1], 300)))
+    x0, y0 = int(np.clip(cx - wide / 2, 0, size[0] - wide)), int(np.clip(cy - tall / 2, 0, size[1] - tall))
+    return x0, y0, x0 + wide, y0 + tall
 
 
 def _jpeg(crop: np.ndarray, quality: int) -> np.ndarray:

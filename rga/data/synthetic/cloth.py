@@ -1,51 +1,42 @@
-"""Colours on surfaces: mixing, folds in hanging cloth, and the patterns that are woven into it."""
+"""Colours on surfaces: mixing, woven patterns, and the pleats of cloth that hangs."""
 
 import numpy as np
 
-from .draw import Surface
+from .draw import Paint, Surface
+from .person import Garment
 
 
-def mix(a, b, mask) -> np.ndarray:
-    """Colour a where mask is 0 and b where it is 1."""
-    mask = np.asarray(mask, np.float32)[:, None]
-    return np.asarray(a, np.float32) * (1 - mask) + np.asarray(b, np.float32) * mask
+def mix(a, b, share) -> np.ndarray:
+    """(N, 3) colours: a where share (N,) is 0, b where it is 1."""
+    share = np.asarray(share, np.float32)[:, None]
+    return np.asarray(a, np.float32) * (1 - share) + np.asarray(b, np.float32) * share
 
 
-def dim(rgb, factor) -> np.ndarray:
-    return np.asarray(rgb, np.float32) * factor
-
-
-def dots(across: np.ndarray, up: np.ndarray, pitch: float) -> np.ndarray:
-    odd = (np.floor(up / pitch) % 2) * 0.5
-    return np.hypot((across / pitch + odd) % 1 - 0.5, (up / pitch) % 1 - 0.5) < 0.24
-
-
-def pattern(
-    top, base: np.ndarray, accent: np.ndarray, across: np.ndarray, up: np.ndarray, h: float
-) -> np.ndarray:
-    """(N, 3) colours of a patterned cloth at (N,) metres around the body and above the ground."""
-    mask = {
+def pattern(garment: Garment, across: np.ndarray, up: np.ndarray, height: float) -> np.ndarray:
+    """(N, 3) colours of a garment's cloth; across, up: metres around the body and above the ground, (N,)."""
+    base, accent = np.float32(garment.colour.rgb), np.float32(garment.accent.rgb)
+    share = {
         "stripes": lambda: up % 0.064 < 0.028,
         "wide stripes": lambda: up % 0.15 < 0.075,
-        "chest band": lambda: abs(up - 0.71 * h) < 0.055,
-        "yoke": lambda: up > 0.745 * h,
+        "chest band": lambda: abs(up - 0.71 * height) < 0.055,
+        "yoke": lambda: up > 0.745 * height,
         "checks": lambda: 0.42 * (across % 0.07 < 0.026) + 0.42 * (up % 0.07 < 0.026),
         "pinstripes": lambda: 0.55 * (across % 0.034 < 0.010),
-        "dots": lambda: dots(across, up, 0.07),
-    }.get(top.pattern)
-    if mask is None:
-        return np.broadcast_to(base, (len(up), 3))
-    return mix(base, accent, mask())
+        "dots": lambda: _dots(across / 0.07, up / 0.07),
+    }.get(garment.pattern)
+    return np.broadcast_to(base, (len(up), 3)) if share is None else mix(base, accent, share())
 
 
-def pleats(paint):
-    """Vertical folds of hanging cloth: darker and lighter bands that fade towards the waist."""
+def _dots(across: np.ndarray, up: np.ndarray) -> np.ndarray:
+    across = across + np.floor(up) % 2 * 0.5  # every other row is shifted
+    return np.hypot(across % 1 - 0.5, up % 1 - 0.5) < 0.24
 
-    def painted(s: Surface) -> np.ndarray:
-        rgb = (
-            paint(s) if callable(paint) else np.broadcast_to(np.asarray(paint, np.float32), (len(s.along), 3))
-        )
+
+def pleated(paint: Paint) -> Paint:
+    """Upright folds that fade towards the waist, darker and lighter."""
+
+    def pleats(s: Surface) -> np.ndarray:
         depth = 0.13 * np.clip(s.along / 0.25, 0, 1)
-        return rgb * (1 + depth * np.sin(s.around * 7 + 1) * np.cos(s.around * 3))[:, None]
+        return paint(s) * (1 + depth * np.sin(s.around * 7 + 1) * np.cos(s.around * 3))[:, None]
 
-    return painted
+    return pleats

@@ -1,4 +1,4 @@
-"""Who a drawn person is: body, hair and clothes, sampled from a seeded generator, and families that differ in one detail."""
+"""Who a drawn person is: body, hair, clothes and things, drawn by lot; and lookalikes that differ in one detail."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from enum import IntEnum
@@ -22,6 +22,8 @@ class Part(IntEnum):
     HELD = 10
     LOGO = 11
 
+
+PRINTABLE = ("t-shirt", "sweater", "hoodie")  # garments that may bear a logo
 
 # The one attribute in which lookalikes differ, and the part of the map where that shows.
 DETAILS = {
@@ -96,7 +98,8 @@ COLOURS = {
 WARDROBE = {
     "casual": "white 10 black 10 grey 7 light_grey 5 navy 8 blue 6 sky 5 red 6 burgundy 3 green 4 olive 3 mint 2 "
     "pink 5 coral 3 purple 2 lilac 2 orange 3 mustard 3 yellow 3 teal 3 cream 4 beige 3 royal_blue 3 magenta 2",
-    "shirt": "white 12 sky 10 light_grey 4 blue 5 navy 4 pink 4 cream 4 black 4 mint 2 lilac 2 denim 4 red 2 burgundy 2",
+    "shirt": "white 12 sky 10 light_grey 4 blue 5 navy 4 pink 4 cream 4 black 4 denim 4 mint 2 lilac 2 red 2 "
+    "burgundy 2",
     "outer": "black 14 navy 9 charcoal 8 grey 6 olive 6 brown 5 beige 6 khaki 4 red 5 burgundy 3 blue 4 green 3 "
     "denim 4 mustard 2 cream 3 purple 2 teal 2 white 2 pink 2 orange 2",
     "jeans": "denim 12 navy 7 pale_denim 6 black 6 charcoal 3",
@@ -120,13 +123,11 @@ HAIR = {
 }  # fmt: skip
 
 
-def _pick(rng: np.random.Generator, weights: dict[str, float] | str):
-    """One name drawn by weight; "black 3 light_grey 1" is short for a dict of weights."""
-    if isinstance(weights, str):
-        words = weights.split()
-        weights = {name.replace("_", " "): float(w) for name, w in zip(words[::2], words[1::2], strict=True)}
-    share = np.array(list(weights.values()), float)
-    return list(weights)[rng.choice(len(share), p=share / share.sum())]
+def _pick(rng: np.random.Generator, chances: str) -> str:
+    """One of the names in "black 3 light_grey 1", as often as the number after it says."""
+    words = chances.split()
+    names, weights = [word.replace("_", " ") for word in words[::2]], np.array(words[1::2], float)
+    return names[rng.choice(len(names), p=weights / weights.sum())]
 
 
 def _dye(rng: np.random.Generator, name: str, rgb: tuple[int, int, int], spread: float = 7) -> Colour:
@@ -143,11 +144,8 @@ def _colour(rng: np.random.Generator, wardrobe: str, but: tuple[str, ...] = ()) 
 
 def _top(rng: np.random.Generator, figure: float) -> Garment:
     female = figure > 0.5
-    kind = _pick(
-        rng,
-        {"t-shirt": 22, "shirt": 14, "sweater": 12, "hoodie": 10, "jacket": 15, "coat": 7, "vest": 3}
-        | ({"dress": 9, "coat": 9} if female else {}),
-    )
+    kinds = "t-shirt 22 shirt 14 sweater 12 hoodie 10 jacket 15 coat 7 vest 3" + female * " dress 9"
+    kind = _pick(rng, kinds)
     wardrobe = {"shirt": "shirt", "jacket": "outer", "coat": "outer"}.get(kind, "casual")
     colour = _colour(rng, wardrobe)
     accent = _colour(rng, "casual", but=(colour.name,))
@@ -161,56 +159,35 @@ def _top(rng: np.random.Generator, figure: float) -> Garment:
         "vest": "plain 4 stripes 1",
         "dress": "plain 6 stripes 2 dots 3 belt 3",
     }[kind]
-    loose = {
-        "t-shirt": 0.016,
-        "shirt": 0.016,
-        "sweater": 0.02,
-        "hoodie": 0.028,
-        "jacket": 0.03,
-        "coat": 0.036,
-    }
-    loose = loose.get(kind, 0.008) * rng.uniform(0.7, 1.25)
+    room = {"t-shirt": 0.016, "shirt": 0.016, "sweater": 0.02, "hoodie": 0.028, "jacket": 0.03, "coat": 0.036}
+    loose = room.get(kind, 0.008) * rng.uniform(0.7, 1.25)
     return Garment(kind, colour, _pick(rng, patterns), accent, round(float(loose), 4))
 
 
 def _bottom(rng: np.random.Generator, figure: float, top: Garment) -> Garment:
     female = figure > 0.5
-    if top.kind == "dress":
-        kind = _pick(rng, "bare 6 tights 4")
-    else:
-        kind = _pick(
-            rng,
-            {"jeans": 14, "trousers": 10, "shorts": 5}
-            | ({"skirt": 8, "long skirt": 3, "leggings": 6} if female else {}),
-        )
+    kinds = "jeans 14 trousers 10 shorts 5" + female * " skirt 8 long_skirt 3 leggings 6"
+    kind = _pick(rng, "bare 6 tights 4" if top.kind == "dress" else kinds)
     wardrobe = {"jeans": "jeans", "skirt": "skirt", "long skirt": "skirt"}.get(kind, "trousers")
-    colour = (
-        _dye(rng, "black", COLOURS["black"]) if kind in ("tights", "leggings") else _colour(rng, wardrobe)
-    )
+    colour = _colour(rng, wardrobe)
+    if kind in ("tights", "leggings"):
+        colour = _dye(rng, "black", COLOURS["black"])
     pattern = "side stripe" if kind in ("trousers", "leggings") and rng.random() < 0.15 else "plain"
     if kind in ("skirt", "long skirt", "shorts") and rng.random() < 0.25:
         pattern = "checks" if kind != "long skirt" else "dots"
-    cut = {"jeans": (0.006, 0.022), "trousers": (0.012, 0.03), "shorts": (0.025, 0.04)}.get(
-        kind, (0.002, 0.004)
-    )
-    return Garment(
-        kind, colour, pattern, _colour(rng, "print", (colour.name,)), round(float(rng.uniform(*cut)), 4)
-    )
+    cuts = {"jeans": (0.006, 0.022), "trousers": (0.012, 0.03), "shorts": (0.025, 0.04)}
+    loose = round(float(rng.uniform(*cuts.get(kind, (0.002, 0.004)))), 4)
+    return Garment(kind, colour, pattern, _colour(rng, "print", but=(colour.name,)), loose)
 
 
 def _hair(rng: np.random.Generator, figure: float, skin: str) -> Item:
-    dark = skin in ("brown", "dark")
-    tone = _pick(
-        rng,
-        "black 8 dark_brown 4 grey 1"
-        if dark
-        else "black 5 dark_brown 7 brown 5 chestnut 2 blond 3 red 1 grey 2",
-    )
-    styles = (
-        "long 8 bob 6 ponytail 6 bun 4 curly 3 short 2"
-        if figure > 0.5
-        else "short 12 side 5 buzz 4 bald 2 curly 2 long 1"
-    )
+    tones = "black 5 dark_brown 7 brown 5 chestnut 2 blond 3 red 1 grey 2"
+    if skin in ("brown", "dark"):
+        tones = "black 8 dark_brown 4 grey 1"
+    tone = _pick(rng, tones)
+    styles = "short 12 side 5 buzz 4 bald 2 curly 2 long 1"
+    if figure > 0.5:
+        styles = "long 8 bob 6 ponytail 6 bun 4 curly 3 short 2"
     return Item(_pick(rng, styles), _dye(rng, tone, HAIR[tone], 3))
 
 
@@ -236,21 +213,18 @@ def _detail(rng: np.random.Generator, name: str, top: Garment, present: float | 
 
 def random_person(rng: np.random.Generator) -> Person:
     """A passer-by."""
-    figure = float(
-        np.clip(rng.normal(0.2, 0.12), 0, 0.45)
-        if rng.random() < 0.52
-        else np.clip(rng.normal(0.8, 0.12), 0.55, 1)
-    )
+    middle = 0.2 if rng.random() < 0.52 else 0.8
+    figure = float(np.clip(middle + np.clip(rng.normal(0, 0.12), -0.25, 0.25), 0, 1))
     skin = _pick(rng, "fair 4 light 8 medium 7 olive 4 brown 3 dark 2")
     top = _top(rng, figure)
-    printable = top.kind in ("t-shirt", "sweater", "hoodie") and top.pattern in ("plain", "raglan")
+    printable = top.kind in PRINTABLE and top.pattern in ("plain", "raglan")
     details = {name: _detail(rng, name, top) for name in DETAILS}
     if not printable:  # an open jacket or a busy cloth would hide it
         details["logo"] = None
     if details["backpack"] is not None and rng.random() < 0.7:
         details["bag"] = None
     return Person(
-        height=round(float(rng.normal(1.76 - 0.12 * figure, 0.06)), 3),
+        height=round(float(np.clip(rng.normal(1.76 - 0.12 * figure, 0.06), 1.48, 1.98)), 3),
         figure=round(figure, 3),
         weight=round(float(np.clip(rng.normal(1.0, 0.09), 0.85, 1.3)), 3),
         skin=_dye(rng, skin, SKIN[skin], 3),

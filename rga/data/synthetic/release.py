@@ -1,4 +1,4 @@
-"""Writes drawn people as CUHK03 was released: cuhk-03.mat, both protocol files, and beside them what only a drawing knows."""
+"""Writes drawn people as CUHK03 was released: cuhk-03.mat and both protocol files, and the truth beside them."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import pickle
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from io import BytesIO
@@ -20,11 +21,14 @@ from scipy.io import savemat
 
 from . import scene
 from .camera import CAMERAS, METRE, Picture, take
-from .person import DETAILS, Person, describe, differences, lookalike, random_person
+from .person import PRINTABLE, Person, describe, differences, lookalike, random_person
 
 PAIRS, PER_CAMERA = 5, 5
 PAPER_PEOPLE = (843, 440, 77, 58, 49)  # in the five camera pairs of the real set
 PAPER_TRAIN = 767
+SHARES = (0.45, 0.33, 0.22)  # of the people of a small set, in the first camera pairs; the others stay empty
+# What families differ in, and how often.
+DETAIL_CHANCES = {"bag": 5, "backpack": 4, "hat": 4, "logo": 4, "shoes": 3, "held": 1}
 BOXES = ("labeled", "detected")
 VERSION = 1  # of the drawing code: raise it when the same settings give other pictures
 KNOBS = "synthetic.json"
@@ -59,90 +63,90 @@ def knobs(
         raise ValueError(f"identities is (train, test) with at least 2 people each, got {identities}.")
     if not 2 <= images_per_camera <= PER_CAMERA:
         raise ValueError(
-            f"images_per_camera is 2 to {PER_CAMERA} (the release has room for {PER_CAMERA}), got {images_per_camera}."
+            f"images_per_camera is 2 to {PER_CAMERA}, for which the release has room, got {images_per_camera}."
         )
     for name, value in (("lookalikes", lookalikes), ("occlusion", occlusion), ("light", light)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name} is a share between 0 and 1, got {value}.")
     return {
-        "version": VERSION, "identities": list(identities), "images_per_camera": int(images_per_camera), "seed": int(seed),
-        "lookalikes": float(lookalikes), "occlusion": float(occlusion), "light": float(light), "paper_scale": bool(paper_scale),
-    }  # fmt: skip
+        "version": VERSION,
+        "identities": list(identities),
+        "images_per_camera": int(images_per_camera),
+        "seed": int(seed),
+        "lookalikes": float(lookalikes),
+        "occlusion": float(occlusion),
+        "light": float(light),
+        "paper_scale": bool(paper_scale),
+    }
 
 
 def cast(settings: dict) -> list[Member]:
     """Everybody in the release, in the order of the file names."""
-    train, test = settings["identities"]
     rng = np.random.default_rng([settings["seed"], 0])
-    if settings["paper_scale"]:
-        pair_of = np.repeat(np.arange(1, PAIRS + 1), PAPER_PEOPLE)
-        is_train = rng.permutation(np.arange(train + test) < train)
-    else:  # three pairs of about half, a third and a fifth of the people, each split alike
-        share = np.cumsum([0.45, 0.33, 0.22])
-        pair_of = np.concatenate(
-            [1 + np.searchsorted(share, (np.arange(n) + 0.5) / n) for n in (train, test)]
-        )
-        is_train = np.arange(train + test) < train
-        shuffled = rng.permutation(train + test)
-        order = shuffled[np.argsort(pair_of[shuffled], kind="stable")]
-        pair_of, is_train = pair_of[order], is_train[order]
-
-    members = []
-    people, families = _people(pair_of, is_train, settings, rng)
-    number = dict.fromkeys(range(1, PAIRS + 1), 0)
-    for i, pair in enumerate(pair_of.tolist()):
+    pair_of, is_train = _places(settings, rng)
+    people, families = _people(pair_of, is_train, settings["lookalikes"], rng)
+    most, members, number = settings["images_per_camera"], [], Counter()
+    for person, family, pair, train in zip(
+        people, families, pair_of.tolist(), is_train.tolist(), strict=True
+    ):
         number[pair] += 1
-        seen = []
-        for first in (1, 1 + PER_CAMERA):
-            count = settings["images_per_camera"] - int(
-                rng.random() < 0.3 and settings["images_per_camera"] > 2
-            )
-            chosen = rng.choice(settings["images_per_camera"], count, replace=False)
-            seen.append(tuple(sorted(first + int(k) for k in chosen)))
-        members.append(Member(people[i], pair, number[pair], bool(is_train[i]), *families[i], tuple(seen)))
+        cameras = []
+        for first in (1, 1 + PER_CAMERA):  # some pictures are missing, as in the real set
+            count = most - 1 if most > 2 and rng.random() < 0.3 else most
+            cameras.append(tuple(sorted((first + rng.choice(most, count, replace=False)).tolist())))
+        members.append(Member(person, pair, number[pair], train, *family, tuple(cameras)))
     return members
 
 
+def _places(settings: dict, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(P,) camera pair 1..5 of each place, ascending, and (P,) whether who stands there is for training."""
+    train, test = settings["identities"]
+    if settings["paper_scale"]:
+        return np.repeat(np.arange(1, PAIRS + 1), PAPER_PEOPLE), rng.permutation(
+            np.arange(train + test) < train
+        )
+    pair_of = np.concatenate(
+        [1 + np.searchsorted(np.cumsum(SHARES), (np.arange(n) + 0.5) / n) for n in (train, test)]
+    )
+    shuffled = rng.permutation(train + test)
+    order = shuffled[np.argsort(pair_of[shuffled], kind="stable")]
+    return pair_of[order], order < train
+
+
 def _people(
-    pair_of, is_train, settings: dict, rng: np.random.Generator
+    pair_of: np.ndarray, is_train: np.ndarray, lookalikes: float, rng: np.random.Generator
 ) -> tuple[list[Person], list[tuple[int, str]]]:
-    """A person for each place; lookalikes are two or three places of the same camera pair and the same subset."""
+    """A person and (family, detail) for each place. A family stands in one camera pair and one subset."""
     people: list[Person | None] = [None] * len(pair_of)
     families = [(-1, "")] * len(pair_of)
-    family = 0
+    count = 0
     for train in (True, False):
         for pair in range(1, PAIRS + 1):
             places = rng.permutation(np.flatnonzero((pair_of == pair) & (is_train == train))).tolist()
-            related = round(settings["lookalikes"] * len(places))
+            related = round(lookalikes * len(places))
             while related >= 2:
                 size = 3 if related == 3 or (related > 4 and rng.random() < 0.3) else 2
-                first, *rest = (places.pop() for _ in range(size))
-                related -= size
-                people[first] = random_person(rng)
-                possible = [
-                    d
-                    for d in DETAILS
-                    if d != "logo" or people[first].top.kind in ("t-shirt", "sweater", "hoodie")
-                ]
-                detail = str(rng.choice(possible, p=_shares(possible)))
-                families[first] = (family, detail)
-                for place in rest:
-                    known = [people[i] for i in (first, *rest) if people[i] is not None]
-                    person = lookalike(rng, people[first], detail)
-                    while not all(differences(person, other) for other in known):
-                        person = lookalike(rng, people[first], detail)
-                    people[place], families[place] = person, (family, detail)
-                family += 1
+                detail, family = _family(size, rng)
+                for person in family:
+                    place = places.pop()
+                    people[place], families[place] = person, (count, detail)
+                related, count = related - size, count + 1
             for place in places:
                 people[place] = random_person(rng)
     return people, families
 
 
-def _shares(details: list[str]) -> np.ndarray:
-    share = np.array(
-        [{"bag": 5, "backpack": 4, "hat": 4, "logo": 4, "shoes": 3, "held": 1}[d] for d in details], float
-    )
-    return share / share.sum()
+def _family(size: int, rng: np.random.Generator) -> tuple[str, list[Person]]:
+    """People who differ from each other in one detail only, and which."""
+    first = random_person(rng)
+    chances = {d: c for d, c in DETAIL_CHANCES.items() if d != "logo" or first.top.kind in PRINTABLE}
+    detail = str(rng.choice(list(chances), p=np.array(list(chances.values())) / sum(chances.values())))
+    family = [first]
+    while len(family) < size:
+        other = lookalike(rng, first, detail)
+        if all(differences(other, member) for member in family):
+            family.append(other)
+    return detail, family
 
 
 @lru_cache(maxsize=2 * PAIRS)
@@ -190,6 +194,8 @@ def write(root: Path, settings: dict, workers: int | None = None) -> None:
         with h5py.File(building / "cuhk-03.mat", "w", userblock_size=512) as file:
             _write_pictures(file, building, settings, members, workers)
             _write_testsets(file, members, settings)
+        with open(building / "cuhk-03.mat", "r+b") as file:  # by this MATLAB knows its own
+            file.write(b"MATLAB 7.3 MAT-file, written by rga.data.synthetic".ljust(124) + b"\x00\x02IM")
         for boxes in BOXES:
             _write_protocol(building / f"cuhk03_new_protocol_config_{boxes}.mat", members, settings)
         _write_json(building / "people.json", _truth(members))
@@ -243,7 +249,8 @@ def _pictures(settings: dict, members: list[Member], workers: int | None) -> Ite
     # Plain child processes: multiprocessing would run a caller's unguarded script once more in every worker, or
     # fork while torch's threads are running.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", f"{__package__}.release", json.dumps(settings), str(workers)]
+    code = f"from {__name__} import serve; serve()"
+    command = [sys.executable, "-c", code, json.dumps(settings), str(workers)]
     children = [Popen([*command, str(i)], stdout=PIPE, env=environment) for i in range(workers)]
     try:
         for i in range(len(members)):
@@ -292,14 +299,16 @@ def _write_protocol(path: Path, members: list[Member], settings: dict) -> None:
     filelist = np.empty((len(names), 1), object)
     filelist[:, 0] = names
     column = lambda values, dtype: np.array(values, dtype)[:, None]  # noqa: E731
+    contents = {
+        "camId": column(cameras, np.uint8),
+        "filelist": filelist,
+        "gallery_idx": column(gallery, np.uint16),
+        "labels": column(labels, np.uint16),
+        "query_idx": column(query, np.uint16),
+        "train_idx": column(train, np.uint16),
+    }
     buffer = BytesIO()
-    savemat(
-        buffer,
-        {
-            "camId": column(cameras, np.uint8), "filelist": filelist, "gallery_idx": column(gallery, np.uint16),
-            "labels": column(labels, np.uint16), "query_idx": column(query, np.uint16), "train_idx": column(train, np.uint16),
-        },
-    )  # fmt: skip
+    savemat(buffer, contents)
     # The header holds the time of day; the same seed shall give the same bytes.
     header = b"MATLAB 5.0 MAT-file, written by rga.data.synthetic".ljust(116)
     path.write_bytes(header + buffer.getvalue()[116:])
@@ -307,29 +316,31 @@ def _write_protocol(path: Path, members: list[Member], settings: dict) -> None:
 
 def _truth(members: list[Member]) -> list[dict]:
     """What people.json says of everybody: attributes, subset, and whom he resembles but for what."""
-    rows = []
+    family = {}
     for label, member in enumerate(members, 1):
-        relatives = [
-            {"label": other, "differs": differences(member.person, m.person)}
-            for other, m in enumerate(members, 1)
-            if m.family == member.family >= 0 and other != label
-        ]
-        rows.append(
-            {
-                "label": label, "pair": member.pair, "person": member.number, "subset": "train" if member.train else "test",
-                "family": member.family, "detail": member.detail, "lookalikes": relatives, "attributes": describe(member.person),
-            }
-        )  # fmt: skip
-    return rows
+        if member.detail:
+            family.setdefault(member.family, []).append(label)
+    return [
+        {
+            "label": label,
+            "pair": member.pair,
+            "person": member.number,
+            "subset": "train" if member.train else "test",
+            "family": member.family,
+            "detail": member.detail,
+            "lookalikes": [other for other in family.get(member.family, ()) if other != label],
+            "attributes": describe(member.person),
+        }
+        for label, member in enumerate(members, 1)
+    ]
 
 
 def _write_json(path: Path, value) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-if (
-    __name__ == "__main__"
-):  # one of the processes that _pictures starts: every workers-th member, to standard output
-    _settings, _workers, _first = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    for _member in cast(_settings)[_first::_workers]:
-        pickle.dump(_portray(_settings, _member), sys.stdout.buffer, protocol=5)
+def serve() -> None:
+    """What a child process of _pictures does: draw every workers-th member and hand the pictures over."""
+    settings, workers, first = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    for member in cast(settings)[first::workers]:
+        pickle.dump(_portray(settings, member), sys.stdout.buffer, protocol=5)

@@ -1,4 +1,4 @@
-"""The places in front of a camera: walls, floors and things that stand about, painted once per camera as a wide view."""
+"""The places in front of cameras: walls, floors and what stands about, painted once a camera as a wide view."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -61,11 +61,16 @@ def _cells(u, v, width, height, shift, rng, spread):
 
 def _texture(name: str, u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Brightness factors of a material at coordinates in metres."""
-    sizes = {
-        "tiles": (0.6, 0.6, 0, 0.012, 0.03), "slabs": (1.1, 1.1, 0, 0.012, 0.03), "paving": (0.24, 0.12, 0.5, 0.007, 0.10),
-        "planks": (1.4, 0.14, 0.37, 0.006, 0.10), "bricks": (0.24, 0.085, 0.5, 0.009, 0.13), "glass": (1.3, 1.6, 0, 0.035, 0.12),
-        "panels": (0.9, 1.3, 0, 0.012, 0.05), "concrete": (2.4, 1.2, 0, 0.010, 0.04),
-    }  # fmt: skip
+    sizes = {  # width, height, shift of every other row, joint, spread of tones
+        "tiles": (0.6, 0.6, 0, 0.012, 0.03),
+        "slabs": (1.1, 1.1, 0, 0.012, 0.03),
+        "paving": (0.24, 0.12, 0.5, 0.007, 0.10),
+        "planks": (1.4, 0.14, 0.37, 0.006, 0.10),
+        "bricks": (0.24, 0.085, 0.5, 0.009, 0.13),
+        "glass": (1.3, 1.6, 0, 0.035, 0.12),
+        "panels": (0.9, 1.3, 0, 0.012, 0.05),
+        "concrete": (2.4, 1.2, 0, 0.010, 0.04),
+    }
     if name in sizes:
         width, height, shift, joint, spread = sizes[name]
         edge, tone = _cells(u, v, width, height, shift, rng, spread)
@@ -116,21 +121,34 @@ def paint(scene: Scene, rng: np.random.Generator, pixels_per_metre: float) -> Im
         hue = _noise(rng, (HEIGHT, WIDTH), 5 if scene.wall == "hedge" else 9)[..., None]
         rgb = rgb + ~is_floor[..., None] * hue * np.float32([12, 4, -8])
     view = Image.fromarray(np.uint8(np.clip(rgb, 0, 255)))
-    for thing in scene.things:
-        _place(view, thing, scene, rng, pixels_per_metre / behind)
+    room = WIDTH // len(scene.things)  # each thing has its own, so that none hides another
+    for i, thing in enumerate(scene.things):
+        _place(
+            view,
+            thing,
+            i * room + int(rng.integers(20, room - 120)),
+            scene.base,
+            rng,
+            pixels_per_metre / behind,
+        )
     return view.filter(ImageFilter.GaussianBlur(0.8))
 
 
-def _place(view: Image.Image, thing: str, scene: Scene, rng: np.random.Generator, metre: float) -> None:
-    """Draws one thing at the wall's foot, `metre` pixels to the metre there."""
+def _place(view: Image.Image, thing: str, x: int, base: int, rng: np.random.Generator, metre: float) -> None:
+    """Draws a thing from column x on, with its foot at row `base`, where a metre has `metre` pixels."""
     draw = ImageDraw.Draw(view, "RGBA")
-    x, base = int(rng.integers(60, WIDTH - 200)), scene.base
-    tone = lambda lo=40, hi=200: tuple(int(v) for v in rng.integers(lo, hi, 3))  # noqa: E731
 
-    def box(x0, top, x1, bottom, fill, outline=None):
-        draw.rectangle(
-            [x + x0 * metre, base - top * metre, x + x1 * metre, base - bottom * metre], fill, outline
-        )
+    def tone(low: int, high: int) -> RGB:
+        return tuple(int(v) for v in rng.integers(low, high, 3))
+
+    def at(right: float, up: float) -> tuple[float, float]:
+        return x + right * metre, base - up * metre
+
+    def box(left: float, top: float, right: float, bottom: float, fill) -> None:
+        draw.rectangle([at(left, top), at(right, bottom)], fill)
+
+    def disc(right: float, up: float, radius: float, fill) -> None:
+        draw.ellipse([at(right - radius, up + radius), at(right + radius, up - radius)], fill)
 
     if thing == "door":
         frame, leaf = tone(60, 120), tone(90, 170)
@@ -153,69 +171,37 @@ def _place(view: Image.Image, thing: str, scene: Scene, rng: np.random.Generator
         for line in range(4):
             box(0.1, 1.52 - line * 0.1, 0.3 + 0.33 * rng.random(), 1.48 - line * 0.1, (80, 80, 84))
     elif thing == "pillar":
-        wide = 0.45 * metre
-        for i in range(int(wide)):
-            light = 205 - 90 * abs(i / wide - 0.35)
-            draw.line([x + i, 0, x + i, base + 8], fill=(int(light), int(light), int(light * 0.97)))
+        wide = int(0.45 * metre)
+        for i in range(wide):
+            light = int(205 - 90 * abs(i / wide - 0.35))
+            draw.line([x + i, 0, x + i, base + 8], (light, light, light))
     elif thing == "tree":
-        draw.rectangle([x - 0.11 * metre, 0, x + 0.11 * metre, base + 6], (84, 68, 54))
-        draw.rectangle([x + 0.02 * metre, 0, x + 0.11 * metre, base + 6], (64, 52, 42))
+        box(-0.11, 9, 0.11, -0.05, (84, 68, 54))
+        box(0.02, 9, 0.11, -0.05, (64, 52, 42))
         for _ in range(260):
-            a, b = rng.normal(0, 1.0) * metre, rng.normal(2.6, 0.45) * metre
-            r = rng.uniform(0.04, 0.13) * metre
             g = rng.uniform(0.6, 1.25)
-            draw.ellipse(
-                [x + a - r, base - b - r, x + a + r, base - b + r],
-                (int(62 * g), int(92 * g), int(44 * g), 190),
-            )
+            leaf = (int(62 * g), int(92 * g), int(44 * g), 190)
+            disc(rng.normal(0, 1.0), rng.normal(2.6, 0.45), rng.uniform(0.04, 0.13), leaf)
     elif thing == "bench":
         for top in (0.85, 0.68, 0.45):
             box(0, top, 1.7, top - 0.1, (128, 92, 60))
         for leg in (0.1, 1.5):
             box(leg, 0.45, leg + 0.08, -0.06, (50, 50, 54))
     elif thing == "car":
-        paint_ = tone(60, 190)
-        dark = tuple(int(v * 0.6) for v in paint_)
+        body = tuple(int(0.35 * v + 75) for v in tone(0, 255))
+        dark = tuple(int(v * 0.6) for v in body)
         box(-0.2, 0.12, 4.0, -0.2, (30, 30, 32, 150))
-        draw.polygon(
-            [
-                (x + a * metre, base - b * metre)
-                for a, b in ((0.7, 0.85), (1.2, 1.42), (2.7, 1.42), (3.3, 0.85))
-            ],
-            dark,
-        )
-        draw.polygon(
-            [
-                (x + a * metre, base - b * metre)
-                for a, b in ((0.95, 0.88), (1.3, 1.34), (1.9, 1.34), (1.9, 0.88))
-            ],
-            (120, 140, 150),
-        )
-        draw.polygon(
-            [
-                (x + a * metre, base - b * metre)
-                for a, b in ((2.0, 0.88), (2.0, 1.34), (2.62, 1.34), (3.05, 0.88))
-            ],
-            (110, 130, 140),
-        )
-        draw.rounded_rectangle(
-            [x - 0.1 * metre, base - 0.9 * metre, x + 3.95 * metre, base - 0.22 * metre], 0.2 * metre, paint_
-        )
+        draw.polygon([at(0.7, 0.85), at(1.2, 1.42), at(2.7, 1.42), at(3.3, 0.85)], dark)
+        draw.polygon([at(0.95, 0.88), at(1.3, 1.34), at(1.9, 1.34), at(1.9, 0.88)], (120, 140, 150))
+        draw.polygon([at(2.0, 0.88), at(2.0, 1.34), at(2.62, 1.34), at(3.05, 0.88)], (110, 130, 140))
+        draw.rounded_rectangle([at(-0.1, 0.9), at(3.95, 0.22)], 0.2 * metre, body)
         for wheel in (0.75, 3.1):
-            for r, c in ((0.32, (28, 28, 30)), (0.17, (150, 150, 152))):
-                draw.ellipse(
-                    [
-                        x + (wheel - r) * metre,
-                        base - (0.3 + r) * metre,
-                        x + (wheel + r) * metre,
-                        base - (0.3 - r) * metre,
-                    ],
-                    c,
-                )
+            disc(wheel, 0.3, 0.32, (28, 28, 30))
+            disc(wheel, 0.3, 0.17, (150, 150, 152))
 
 
 def occluder(rng: np.random.Generator, pixels_per_metre: float, height: int) -> Image.Image:
-    """(height, about half a metre or more) RGBA: a thing between the camera and a person, standing on the lower edge."""
+    """(height, width) RGBA: a post, planter, board or bin that stands on the lower edge."""
     kind = ("post", "planter", "board", "bin")[rng.integers(4)]
     size = {"post": (0.16, 2.6), "planter": (0.85, 0.75), "board": (0.6, 1.0), "bin": (0.5, 0.85)}[kind]
     width, tall = (int(s * pixels_per_metre * rng.uniform(0.85, 1.2)) for s in size)
