@@ -100,13 +100,13 @@ def fit(
         started = time.perf_counter()
         for images, pids, _, _ in loader:
             images, pids = images.to(device, memory_format=torch.channels_last), pids.to(device)
+            optimizer.zero_grad()  # before the forward pass: old gradients need not live beside the activations
             with torch.autocast(device.type, torch.bfloat16, enabled=amp):
                 output = model(images)
             # Losses in full precision: distances between features lose too much in bfloat16.
             identity = identity_loss(output.logits.float(), pids, smoothing)
             triplet = triplet_loss(output.feature.float(), pids, margin)
             loss = identity + triplet
-            optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             log = Log(

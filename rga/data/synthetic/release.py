@@ -138,9 +138,11 @@ def _people(
 
 def _family(size: int, rng: np.random.Generator) -> tuple[str, list[Person]]:
     """People who differ from each other in one detail only, and which."""
+    chances = np.array(list(DETAIL_CHANCES.values()), float)
+    detail = str(rng.choice(list(DETAIL_CHANCES), p=chances / chances.sum()))
     first = random_person(rng)
-    chances = {d: c for d, c in DETAIL_CHANCES.items() if d != "logo" or first.top.kind in PRINTABLE}
-    detail = str(rng.choice(list(chances), p=np.array(list(chances.values())) / sum(chances.values())))
+    while detail == "logo" and first.top.kind not in PRINTABLE:
+        first = random_person(rng)
     family = [first]
     while len(family) < size:
         other = lookalike(rng, first, detail)
