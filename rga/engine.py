@@ -69,11 +69,8 @@ def fit(
     _check_labels(model, samples)
     device = next(model.parameters()).device
     loader = train_loader(samples, model.size, p, k, seed, workers, cache)
-    optimizer = torch.optim.Adam(
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr,
-        weight_decay=weight_decay,
-    )
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(learned, lr, weight_decay=weight_decay, fused=True)
     scheduler = schedule(optimizer)
     logs: list[Log] = []
     if resume:
