@@ -26,7 +26,8 @@ def released_gradients(module):
 
 @pytest.mark.parametrize(("variant", "channels", "height", "width"), GOLDEN_CASES)
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_equals_the_released_module(variant, channels, height, width, memory_format):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_equals_the_released_module(variant, channels, height, width, memory_format, device):
     golden, tag = np.load(GOLDEN / "rga_module.npz"), f"{variant}_{channels}x{height}x{width}"
     module = fill(RGA(channels, (height, width), **VARIANTS[variant]).double())
     x, g = (draw(f"{tag}/{k}", (2, channels, height, width)).to(memory_format=memory_format) for k in "xg")
