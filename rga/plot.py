@@ -100,7 +100,7 @@ def attention(
             ax.set_title(name, fontsize=9)
             digits = 2 if np.ptp(values[i]) >= 0.1 else 3
             text = f"{values[i].min():.{digits}f}–{values[i].max():.{digits}f}"
-            ax.text(0.5, -0.02, text, transform=ax.transAxes, fontsize=8, ha="center", va="top", color=GREY)
+            ax.text(0.5, -0.02, text, transform=ax.transAxes, fontsize=7, ha="center", va="top", color=GREY)
     bar = figure.colorbar(shown, ax=grid, fraction=0.015, pad=0.01, ticks=[0, 1])
     bar.ax.set_yticklabels([f"{limit:g}" for limit in limits] if limits else ["lowest", "highest"])
     bar.solids.set_alpha(1)
