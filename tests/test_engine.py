@@ -68,6 +68,9 @@ def test_the_same_seed_gives_the_same_numbers(samples, amp):
     assert losses(first) != losses(train(network(), samples, amp=amp, seed=1))
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*multi-threaded, use of fork:DeprecationWarning"
+)  # Python 3.12 and later
 def test_workers_and_cache_change_nothing(samples):
     plain = losses(train(network(), samples, epochs=1))
     assert losses(train(network(), samples, epochs=1, cache=True)) == plain
