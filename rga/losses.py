@@ -23,12 +23,16 @@ def triplet_loss(features: Tensor, labels: Tensor, margin: float | None = 0.3) -
             f"the triplet loss needs at least two identities with at least two images each in a batch, got labels "
             f"{labels.tolist()}: sample P identities x K images (rga.data.sampler.PKSampler)."
         )
-    distances = pairwise_euclidean(features)
-    farthest_same = distances.masked_fill(~same, -torch.inf).amax(1)
-    nearest_other = distances.masked_fill(same, torch.inf).amin(1)
+    farthest_same, nearest_other = hardest(pairwise_euclidean(features), labels)
     if margin is None:
         return F.softplus(farthest_same - nearest_other).mean()
     return F.relu(farthest_same - nearest_other + margin).mean()
+
+
+def hardest(distances: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Hard pairs of every image: (B, B), (B,) -> distances to the farthest of its identity, the nearest of another."""
+    same = labels[:, None] == labels[None, :]
+    return distances.masked_fill(~same, -torch.inf).amax(1), distances.masked_fill(same, torch.inf).amin(1)
 
 
 def pairwise_euclidean(features: Tensor) -> Tensor:

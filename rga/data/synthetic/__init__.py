@@ -81,9 +81,8 @@ def load(
         try:
             release.write(root, settings, workers)
         except OSError:
-            if not (
-                root / release.KNOBS
-            ).is_file():  # else another process was faster; its release is the same
+            # If the folder is whole now, another process was faster, and its release is the same.
+            if not (root / release.KNOBS).is_file():
                 raise
     _check(root, settings)
     splits = cuhk03.load(root, boxes=boxes, protocol=protocol)

@@ -287,7 +287,7 @@ def _write_testsets(file: h5py.File, members: list[Member], settings: dict) -> N
 
 
 def _write_protocol(path: Path, members: list[Member], settings: dict) -> None:
-    """The new protocol: half the people train; of the others one picture a camera asks, the rest answer."""
+    """The new protocol: some people train; of the others one picture a camera asks, the rest answer."""
     rng = np.random.default_rng([settings["seed"], 5])
     names, cameras, labels, train, query, gallery = [], [], [], [], [], []
     for label, member in enumerate(members, 1):
