@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from rga import checkpoint
-from rga.data.core import Sample, Splits, test_loader, train_loader
+from rga.data.core import Sample, Splits
+from rga.data.loaders import test_loader, train_loader
 from rga.losses import identity_loss, triplet_loss
 from rga.metrics import Ranking, evaluate_ranking, pairwise_distance
 from rga.models import ReIDModel

@@ -4,16 +4,9 @@ import inspect
 from pathlib import Path
 
 from rga.data import cuhk03, synthetic
-from rga.data.core import (
-    Batch,
-    ReIDDataset,
-    Sample,
-    Splits,
-    read_image,
-    stack_images,
-    test_loader,
-    train_loader,
-)
+from rga.data.core import Sample, Splits
+from rga.data.images import read_image, stack_images
+from rga.data.loaders import Batch, ReIDDataset, test_loader, train_loader
 from rga.data.transforms import denormalise, test_transform, train_transform
 
 __all__ = [

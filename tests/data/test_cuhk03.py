@@ -11,7 +11,8 @@ from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from rga.data import cuhk03
-from rga.data.core import Sample, read_image
+from rga.data.core import Sample
+from rga.data.images import read_image
 
 
 @pytest.fixture

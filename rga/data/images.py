@@ -1,0 +1,35 @@
+"""Image files as tensors, whatever format and mode they have."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from torchvision.transforms.v2.functional import pil_to_tensor, resize
+
+
+def read_image(path: str | Path) -> torch.Tensor:
+    """The picture in a file as uint8 RGB (3, H, W), upright by its EXIF tag, whatever format and mode it has.
+
+    Raises FileNotFoundError, or ValueError if the file is not a whole image.
+    """
+    try:
+        with Image.open(path) as image:
+            ImageOps.exif_transpose(image, in_place=True)
+            if image.mode.startswith("I"):  # Pillow would clip 16-bit values at 255 instead of scaling them
+                image = image.point(lambda value: value / 256).convert("L")
+            elif image.mode == "P":  # Pillow warns about a transparent palette unless it becomes RGBA first
+                image = image.convert("RGBA")
+            return pil_to_tensor(image.convert("RGB"))
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them into
+        raise ValueError(
+            f"{path} cannot be read as an image ({error}). The file is empty, cut short or of an unknown "
+            "format: copy or extract it again."
+        ) from error
+
+
+def stack_images(paths: Sequence[str | Path], size: tuple[int, int]) -> torch.Tensor:
+    """The pictures in some files, each resized to (height, width): (B, 3, height, width) uint8, to look at."""
+    return torch.stack([resize(read_image(path), list(size), antialias=True) for path in paths])

@@ -1,0 +1,105 @@
+"""Reading images of every kind."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rga.data.images import read_image, stack_images
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (20, 12, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "ppm", "webp"])
+def test_lossless_formats_are_read_exactly(tmp_path, pixels, suffix):
+    path = tmp_path / f"image.{suffix}"
+    Image.fromarray(pixels).save(path, lossless=True)
+    image = read_image(path)
+    assert image.dtype == torch.uint8 and image.shape == (3, 20, 12)
+    np.testing.assert_array_equal(image.permute(1, 2, 0), pixels)
+    assert torch.equal(read_image(str(path)), image)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("L", "png"),
+        ("1", "png"),
+        ("P", "png"),
+        ("P", "gif"),
+        ("LA", "png"),
+        ("RGBA", "png"),
+        ("CMYK", "tiff"),
+    ],
+)
+def test_modes_become_rgb(tmp_path, pixels, mode, suffix):
+    path = tmp_path / f"image.{suffix}"
+    converted = Image.fromarray(pixels).convert(mode)
+    converted.save(path)
+    np.testing.assert_array_equal(read_image(path).permute(1, 2, 0), np.asarray(converted.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_jpeg(tmp_path, mode):
+    ramp = np.linspace(0, 255, 32, dtype=np.uint8)[:, None].repeat(24, 1)[:, :, None].repeat(3, 2)
+    Image.fromarray(ramp).convert(mode).save(tmp_path / "image.jpg", quality=95)
+    difference = read_image(tmp_path / "image.jpg").permute(1, 2, 0).numpy().astype(int) - ramp
+    assert abs(difference).max() <= 4
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path, suffix):
+    values = np.linspace(0, 65535, 240).reshape(20, 12).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / f"image.{suffix}")
+    difference = read_image(tmp_path / f"image.{suffix}").numpy() - values / 257
+    assert abs(difference).max() < 1
+
+
+def test_a_palette_with_transparent_colours(tmp_path, pixels):
+    image = Image.fromarray(pixels).quantize(16)
+    image.save(tmp_path / "image.png", transparency=bytes([0, 100] + [255] * 14))
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "image.png").permute(1, 2, 0), np.asarray(image.convert("RGB"))
+    )
+
+
+def test_exif_orientation_is_applied(tmp_path, pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    Image.fromarray(pixels).save(tmp_path / "image.png", exif=exif)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "image.png").permute(1, 2, 0), np.rot90(pixels, axes=(1, 0))
+    )
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
+@pytest.mark.parametrize("part", [0, 0.03, 0.5])
+def test_a_broken_image_is_named(tmp_path, pixels, suffix, part):
+    path = tmp_path / f"broken.{suffix}"
+    Image.fromarray(pixels).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(part * len(data))])
+    with pytest.raises(
+        ValueError, match=rf"broken\.{suffix} cannot be read as an image .*copy or extract it"
+    ):
+        read_image(path)
+
+
+def test_a_file_that_is_no_image(tmp_path):
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(ValueError, match=r"text\.png cannot be read"):
+        read_image(tmp_path / "text.png")
+    with pytest.raises(FileNotFoundError, match=r"gone\.png"):
+        read_image(tmp_path / "gone.png")
+
+
+def test_stack_images_resizes_to_one_size(tmp_path):
+    for name, size in (("a.png", (5, 9)), ("b.png", (8, 4))):
+        Image.new("RGB", size, (10, 20, 30)).save(tmp_path / name)
+    stacked = stack_images([tmp_path / "a.png", tmp_path / "b.png"], (6, 3))
+    assert stacked.shape == (2, 3, 6, 3)
+    assert stacked.dtype == torch.uint8
+    assert (stacked == torch.tensor([10, 20, 30])[:, None, None]).all()
