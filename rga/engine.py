@@ -15,9 +15,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from rga import checkpoint
 from rga.data.core import Sample, Splits
-from rga.data.loaders import test_loader, train_loader
+from rga.data.loaders import network_input, test_loader, train_loader
 from rga.losses import identity_loss, triplet_loss
-from rga.metrics import Ranking, evaluate_ranking, pairwise_distance
+from rga.metrics import Ranking, evaluate_ranking, evaluate_single_shot, pairwise_distance
 from rga.models import ReIDModel
 from rga.schedule import paper_schedule
 
@@ -54,7 +54,7 @@ def fit(
     seed: int = 0,
     amp: bool = False,
     workers: int = 0,
-    cache: bool = False,
+    cache: bool | str | Path = False,
     path: str | Path | None = None,
     save_every: int = 10,
     resume: bool = False,
@@ -62,10 +62,10 @@ def fit(
     """Train `model` in place, on the device it is on; yields a Log after every step (paper, section 4.1).
 
     The caller's loop body is the callback: `for log in fit(...)`. An epoch visits each identity once, k images of
-    it. amp: bfloat16 autocast. path: checkpoint file, written every `save_every` epochs and at the end;
-    resume=True goes on from it, and yields the steps it holds first, so that the logs are always those of the whole
-    run: the same as without the interruption. Raises ValueError if the labels do not fit the network, or if the loss
-    stops being a number.
+    it. amp: bfloat16 autocast. workers, cache: as in `rga.data.train_loader`. path: checkpoint file, written every
+    `save_every` epochs and at the end; resume=True goes on from it, and yields the steps it holds first, so that the
+    logs are always those of the whole run: the same as without the interruption. Raises ValueError if the labels do
+    not fit the network, or if the loss stops being a number.
     """
     _check_labels(model, samples)
     device = next(model.parameters()).device
@@ -96,8 +96,8 @@ def fit(
         model.train()
         loader.batch_sampler.set_epoch(epoch)
         started = time.perf_counter()
-        for images, pids, _, _ in loader:
-            images, pids = images.to(device, memory_format=torch.channels_last), pids.to(device)
+        for batch in loader:
+            images, pids = network_input(batch, device), batch.pids.to(device, non_blocking=True)
             optimizer.zero_grad()  # before the forward pass: old gradients need not live beside the activations
             with torch.autocast(device.type, torch.bfloat16, enabled=amp):
                 output = model(images)
@@ -164,10 +164,10 @@ def embed(
     device, was_training = next(model.parameters()).device, model.training
     model.eval().to(memory_format=torch.channels_last)
     parts = []
-    for images, pids, camids, _ in test_loader(samples, model.size, batch_size, workers):
+    for batch in test_loader(samples, model.size, batch_size, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-            output = model(images.to(device, memory_format=torch.channels_last))
-        parts.append((output.feature.float().cpu(), output.embedding.float().cpu(), pids, camids))
+            output = model(network_input(batch, device))
+        parts.append((output.feature.float().cpu(), output.embedding.float().cpu(), batch.pids, batch.camids))
     model.train(was_training)
     return Embeddings(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
@@ -184,13 +184,17 @@ class Evaluation(NamedTuple):
 def evaluate(
     model: ReIDModel, splits: Splits, *, batch_size: int = 64, amp: bool = False, workers: int = 0
 ) -> Evaluation:
-    """The official protocol: cosine distance, junk left out, no flip, no re-ranking (paper, section 4.1)."""
+    """The official protocol: cosine distance, junk left out, no flip, no re-ranking (paper, section 4.1).
+
+    Sets whose gallery holds one image of each identity (`splits.single_shot`) are ranked by that rule.
+    """
+    rank = evaluate_single_shot if splits.single_shot else evaluate_ranking
     query, gallery = (
         embed(model, samples, batch_size=batch_size, amp=amp, workers=workers)
         for samples in (splits.query, splits.gallery)
     )
     rankings = (
-        evaluate_ranking(pairwise_distance(q, g), query.pids, gallery.pids, query.camids, gallery.camids)
+        rank(pairwise_distance(q, g), query.pids, gallery.pids, query.camids, gallery.camids)
         for q, g in ((query.feature, gallery.feature), (query.embedding, gallery.embedding))
     )
     return Evaluation(*rankings, query, gallery)

@@ -1,6 +1,7 @@
 """Everything that decides a training run, as one value, and the named recipes."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from rga.data import DATASETS
+from rga import data
+from rga.data import DATASETS, Splits
 from rga.models import ATTENTION, STAGES
 from rga.schedule import paper_schedule, short_schedule
 
@@ -33,7 +35,8 @@ class Recipe:
     dataset: str  # a key of rga.data.DATASETS
     root: Path | None  # its folder; None: the data set's own place under data/
     boxes: str  # "labeled" or "detected" (CUHK03 and drawn people)
-    protocol: str  # "new": 767/700 identities (CUHK03 and drawn people)
+    protocol: str  # "new": 767/700 identities, "classic": 20 splits, single-shot (CUHK03 and drawn people)
+    split: int  # 0 … 19, which of the classic splits
     allow_missing: bool  # go on without the images that the protocol names and the folder lacks
     backbone: str  # a key of rga.models.STAGES
     attention: str  # a key of rga.models.ATTENTION
@@ -48,19 +51,20 @@ class Recipe:
     seed: int  # decides weights, batches and augmentation
     amp: bool  # bfloat16 autocast
     workers: int  # processes that load images beside the training process
-    cache: bool  # keep the decoded training images in memory
+    cache: bool | Path  # keep the resized training images in memory (True) or in files in a folder (its path)
     out: Path  # folder of the checkpoint and metrics.json
     resume: bool  # go on from the checkpoint in `out`
 
     def __post_init__(self) -> None:
         choices = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
         choices |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
+        choices |= {"protocol": ("new", "classic")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"unknown {name} {getattr(self, name)!r}: choose one of {', '.join(allowed)}."
                 )
-        for name, least in {"p": 2, "k": 2, "epochs": 1, "seed": 0, "workers": 0}.items():
+        for name, least in {"p": 2, "k": 2, "epochs": 1, "seed": 0, "workers": 0, "split": 0}.items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
@@ -70,12 +74,21 @@ class Recipe:
         object.__setattr__(self, "size", _size(self.size))
         object.__setattr__(self, "out", ROOT / self.out)
         object.__setattr__(self, "root", None if self.root is None else ROOT / self.root)
+        object.__setattr__(self, "cache", self.cache if isinstance(self.cache, bool) else ROOT / self.cache)
         if self.weights not in ("random", "imagenet"):
             object.__setattr__(self, "weights", str(ROOT / self.weights))
 
     @property
     def checkpoint(self) -> Path:
         return self.out / "checkpoint.pt"
+
+    def load_data(self) -> Splits:
+        """The data set of this run. Settings that it does not know do not matter: Market-1501 has no `boxes`."""
+        known = inspect.signature(DATASETS[self.dataset]).parameters
+        names = ("boxes", "protocol", "split", "allow_missing")
+        return data.load(
+            self.dataset, self.root, **{name: getattr(self, name) for name in names if name in known}
+        )
 
     def make_schedule(self, optimizer: Optimizer) -> LRScheduler:
         """The learning-rate schedule of this run, as `rga.fit` wants it."""
@@ -109,6 +122,7 @@ def quick(**changes: object) -> Recipe:
         root=None,
         boxes="labeled",
         protocol="new",
+        split=0,
         allow_missing=False,
         backbone="resnet18",
         attention="rga_sc",
@@ -144,6 +158,7 @@ def full(**changes: object) -> Recipe:
         root=Path("data/cuhk03"),
         boxes="labeled",
         protocol="new",
+        split=0,
         allow_missing=False,
         backbone="resnet50",
         attention="rga_sc",

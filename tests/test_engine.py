@@ -71,9 +71,10 @@ def test_the_same_seed_gives_the_same_numbers(samples, amp):
 @pytest.mark.filterwarnings(
     "ignore:.*multi-threaded, use of fork:DeprecationWarning"
 )  # Python 3.12 and later
-def test_workers_and_cache_change_nothing(samples):
+def test_workers_and_cache_change_nothing(samples, tmp_path):
     plain = losses(train(network(), samples, epochs=1))
     assert losses(train(network(), samples, epochs=1, cache=True)) == plain
+    assert losses(train(network(), samples, epochs=1, cache=tmp_path)) == plain
     assert losses(train(network(), samples, epochs=1, workers=2)) == plain
 
 

@@ -1,7 +1,9 @@
 """Recipes: the paper's numbers, changes by name, and refusals before anything is loaded."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rga import recipes
 
@@ -22,6 +24,8 @@ def test_changes_and_plain_forms():
     assert recipe.weights == str(recipes.ROOT / "nets/net.pt")
     assert recipe.checkpoint == recipes.ROOT / "runs/x/checkpoint.pt"
     assert recipes.named("quick", root="/data").root.as_posix() == "/data"
+    assert recipes.named("quick").cache is True and recipes.named("full").cache is False
+    assert recipes.named("quick", cache="runs/cache").cache == recipes.ROOT / "runs/cache"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +33,7 @@ def test_changes_and_plain_forms():
     [
         ({"backbone": "resnet5"}, "unknown backbone 'resnet5': choose one of resnet18"),
         ({"attention": "rga"}, "unknown attention 'rga': choose one of none, rga_s"),
-        ({"dataset": "duke"}, "unknown dataset 'duke': choose one of cuhk03, synthetic"),
+        ({"dataset": "duke"}, "unknown dataset 'duke': choose one of cuhk03, market1501"),
         ({"boxes": "tight"}, "unknown boxes 'tight': choose one of labeled, detected"),
         ({"init_gates": "open"}, "unknown init_gates 'open'"),
         ({"schedule": "cosine"}, "unknown schedule 'cosine': choose one of paper, short"),
@@ -48,3 +52,12 @@ def test_values_that_cannot_be(change, message):
 def test_unknown_profile():
     with pytest.raises(ValueError, match="unknown profile 'fast': choose one of quick, full"):
         recipes.named("fast")
+
+
+def test_loads_its_data_with_the_options_that_the_set_knows(tmp_path):
+    for name in ("0001_1_a.png", "0001_2_a.png", "0002_1_a.png", "0002_2_a.png"):
+        Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(tmp_path / name)
+    splits = recipes.named("quick", dataset="folder", root=tmp_path).load_data()
+    assert (len(splits.train), len(splits.query), len(splits.gallery)) == (2, 1, 1)
+    with pytest.raises(FileNotFoundError, match="cuhk-03.mat is not in"):
+        recipes.named("quick", dataset="cuhk03", root=tmp_path, protocol="classic").load_data()

@@ -1,14 +1,17 @@
 """A tiny release of CUHK03 in the official format, with noise instead of people."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import h5py
 import numpy as np
+from PIL import Image
 from scipy.io import savemat
 
 PEOPLE = (4, 2, 1, 1, 1)  # in the five camera pairs: 9 people with up to 2 images in each camera
 IMAGES = (0, 4, 5, 9)  # the filled places among the ten of a person; 0-4 belong to the first camera
 TRAIN = (1, 3, 4, 6, 9)  # people to learn from, counted over all pairs from 1; the others are for testing
+TESTED = [[(3, 1), (1, 1 + split % 4)] for split in range(20)]  # in the classic splits: (pair, person)
 
 
 def stems(boxes="labeled"):
@@ -60,13 +63,14 @@ def write_protocol(root, boxes="labeled", **changes):
     return path
 
 
-def write_release(path):
+def write_release(path, compressed=False):
     """cuhk-03.mat as MATLAB v7.3 writes it: cells are references, arrays transposed, empties marked."""
     with h5py.File(path, "w") as file:
         count = iter(range(10_000))
 
         def store(data, matlab_class, **attributes):
-            data = file.create_dataset(f"#refs#/{next(count)}", data=data)
+            packing = {"chunks": data.shape, "compression": 3} if compressed and data.ndim == 3 else {}
+            data = file.create_dataset(f"#refs#/{next(count)}", data=data, **packing)
             data.attrs["MATLAB_class"] = np.bytes_(matlab_class)
             data.attrs.update(attributes)
             return data.ref
@@ -88,7 +92,38 @@ def write_release(path):
                 pairs.append(store(places, "cell"))
             file[boxes] = cell([pairs])
             file[boxes].attrs["MATLAB_class"] = np.bytes_("cell")
+        file["testsets"] = cell([[store(np.array(people, float).T, "double") for people in TESTED]])
+        file["testsets"].attrs["MATLAB_class"] = np.bytes_("cell")
     return path
+
+
+def write_crops(folder, names, suffix=".png", boxes="labeled"):
+    """The crops of these stems as image files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem in names:
+        Image.fromarray(crop(stem, boxes)).save(folder / f"{stem}{suffix}")
+    return folder
+
+
+def write_repacked(folder, boxes="labeled"):
+    """The new protocol's images as CUHK03-NP has them: three folders, names like Market-1501's."""
+    columns = {key: value.ravel() for key, value in protocol(boxes).items()}
+    for part, key in (("bounding_box_train", "train"), ("query", "query"), ("bounding_box_test", "gallery")):
+        (folder / part).mkdir(parents=True)
+        for i in columns[f"{key}_idx"] - 1:
+            name = f"{columns['labels'][i]:04d}_c{columns['camId'][i]}_{i + 1}.png"
+            Image.fromarray(crop(columns["filelist"][i][:-4], boxes)).save(folder / part / name)
+    return folder
+
+
+def write_zip(archive, folder, inside=""):
+    """All files of a folder in a zip elsewhere, below the folder `inside`."""
+    assert not archive.is_relative_to(folder), "it would take itself in, without end"
+    with ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                file.write(path, Path(inside, path.relative_to(folder)))
+    return archive
 
 
 def write_all(root):

@@ -3,11 +3,11 @@
 import inspect
 from pathlib import Path
 
-from rga.data import cuhk03, synthetic
+from rga.data import cuhk03, doctor, folder, market1501, msmt17, synthetic
 from rga.data.core import Sample, Splits
 from rga.data.images import read_image, stack_images
-from rga.data.loaders import Batch, ReIDDataset, test_loader, train_loader
-from rga.data.transforms import denormalise, test_transform, train_transform
+from rga.data.loaders import Batch, ReIDDataset, network_input, test_loader, train_loader
+from rga.data.transforms import denormalise, normalise
 
 __all__ = [
     "DATASETS",
@@ -17,24 +17,31 @@ __all__ = [
     "Splits",
     "denormalise",
     "load",
+    "network_input",
+    "normalise",
     "read_image",
     "stack_images",
     "test_loader",
-    "test_transform",
     "train_loader",
-    "train_transform",
 ]
 
-DATASETS = {"cuhk03": cuhk03.load, "synthetic": synthetic.load}
+DATASETS = {
+    "cuhk03": cuhk03.load,
+    "market1501": market1501.load,
+    "msmt17": msmt17.load,
+    "folder": folder.load,
+    "synthetic": synthetic.load,
+}
 
 
 def load(name: str, root: str | Path | None = None, **options) -> Splits:
     """The data set called `name`, a key of DATASETS, in folder `root`; options are those of its own `load`.
 
-    `load("cuhk03", root, boxes="labeled", protocol="new")`; `load("synthetic")` draws its people.
+    `load("cuhk03", root, boxes="labeled", protocol="new")`; `load("synthetic")` draws its people. What comes out is
+    examined (`rga.data.doctor`): its warnings are logged to "rga.data".
 
-    Raises ValueError for a name that is none of these and an option that the data set does not have, and what
-    its own `load` raises.
+    Raises ValueError for a name that is none of these, an option that the data set does not have and faults that would
+    make training or evaluation wrong; and what its own `load` raises.
     """
     if name not in DATASETS:
         raise ValueError(f"There is no data set {name!r}. Choose from: {', '.join(DATASETS)}.")
@@ -48,4 +55,6 @@ def load(name: str, root: str | Path | None = None, **options) -> Splits:
             f"Data set {name!r}: {error}. Its options are {', '.join(signature.parameters)}; "
             f"rga.data.{name}.load explains them."
         ) from None
-    return DATASETS[name](**options)
+    splits = DATASETS[name](**options)
+    doctor.check(splits)
+    return splits

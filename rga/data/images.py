@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torchvision.transforms.v2.functional import pil_to_tensor, resize
+from torch import Tensor
+
+from rga.data.transforms import Size, resize
 
 
-def read_image(path: str | Path) -> torch.Tensor:
+def read_image(path: str | Path) -> Tensor:
     """The picture in a file as uint8 RGB (3, H, W), upright by its EXIF tag, whatever format and mode it has.
 
-    Raises FileNotFoundError, or ValueError if the file is not a whole image.
+    The content of the file tells the format, not its suffix. Raises FileNotFoundError, or ValueError if the file is
+    not a whole image.
     """
     try:
         with Image.open(path) as image:
@@ -20,7 +24,7 @@ def read_image(path: str | Path) -> torch.Tensor:
                 image = image.point(lambda value: value / 256).convert("L")
             elif image.mode == "P":  # Pillow warns about a transparent palette unless it becomes RGBA first
                 image = image.convert("RGBA")
-            return pil_to_tensor(image.convert("RGB"))
+            return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
     except FileNotFoundError:
         raise
     except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them into
@@ -30,6 +34,6 @@ def read_image(path: str | Path) -> torch.Tensor:
         ) from error
 
 
-def stack_images(paths: Sequence[str | Path], size: tuple[int, int]) -> torch.Tensor:
+def stack_images(paths: Sequence[str | Path], size: Size) -> Tensor:
     """The pictures in some files, each resized to (height, width): (B, 3, height, width) uint8, to look at."""
-    return torch.stack([resize(read_image(path), list(size), antialias=True) for path in paths])
+    return torch.stack([resize(read_image(path), size) for path in paths])

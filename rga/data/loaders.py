@@ -1,84 +1,120 @@
-"""How samples become batches: the torch Dataset, and loaders for training and for testing."""
+"""How samples become batches, and batches the network's input: the data set and its loaders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
+from rga.data import transforms
+from rga.data.cache import resized_images
 from rga.data.core import Sample
 from rga.data.images import read_image
 from rga.data.sampler import PKSampler
-from rga.data.transforms import test_transform, train_transform
+from rga.data.transforms import Draw, Size
+
+
+class Item(NamedTuple):
+    """One sample: image (3, H, W) uint8, cropped and mirrored; erased is still to be done, see `network_input`."""
+
+    image: Tensor
+    pid: int
+    camid: int
+    index: int
+    erased: tuple[int, int, int, int]
 
 
 class Batch(NamedTuple):
-    """B samples: images (B, 3, H, W) float32, and pids, camids, indices (B,) int64."""
+    """B samples, as small as they can be sent to a device; `network_input` makes them what the network sees."""
 
-    images: torch.Tensor
-    pids: torch.Tensor
-    camids: torch.Tensor
-    indices: torch.Tensor
+    images: Tensor  # (B, 3, H, W) uint8 in channels-last memory, cropped and mirrored
+    pids: Tensor  # (B,) int64, as are the next two
+    camids: Tensor
+    indices: Tensor
+    erased: Tensor  # (B, 4) int64 rectangles to erase: top, left, height, width; height 0: nothing
+
+
+def network_input(batch: Batch, device: str | torch.device | None = None) -> Tensor:
+    """(B, 3, H, W) float32, normalised and erased on `device` (None: where the batch is), channels-last.
+
+    The bytes travel, a quarter of the floats, and from pinned memory while the device still computes.
+    """
+    images = transforms.normalise(batch.images.to(device, non_blocking=True))
+    return transforms.erase(images, batch.erased)
 
 
 class ReIDDataset(Dataset):
-    """Samples as (image (3, H, W), pid, camid, index) after `transform`.
+    """Samples as `Item`s of size (height, width).
 
-    A key is an index, or a pair (index, seed): the seed alone then decides the augmentation of this draw, so
-    batches do not depend on the number of workers. `cache=True` decodes every image once, at construction,
-    and keeps it as uint8 in its own size (CUHK03's training set: about 0.6 GB).
+    A key is an index, for the plain image, or a pair (index, seed): the seed alone then decides the augmentation of
+    this draw, so that batches do not depend on the number of workers. cache: as in `train_loader`; `augmented`
+    says whether there will be seeds, for which the cache keeps the enlarged images too.
     """
 
-    def __init__(self, samples: Sequence[Sample], transform: Callable, cache: bool = False):
-        self.samples = samples
-        self.transform = transform
-        # Arrays, because a list of thousands of tensors exhausts file handles when workers are spawned.
-        self.images = [read_image(sample.path).numpy() for sample in samples] if cache else None
+    def __init__(
+        self, samples: Sequence[Sample], size: Size, cache: bool | str | Path = False, augmented: bool = True
+    ):
+        self.samples, self.size = samples, tuple(size)
+        sizes = [self.size, transforms.enlarged(size)] if augmented else [self.size]
+        self.cache = resized_images([sample.path for sample in samples], sizes, cache) if cache else {}
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: int | tuple[int, int]) -> Item:
         index, seed = key if isinstance(key, tuple) else (key, None)
+        drawn = Draw(self.size) if seed is None else transforms.draw(seed, self.size)
         path, pid, camid = self.samples[index]
-        image = torch.from_numpy(self.images[index]) if self.images else read_image(path)
-        if seed is None:
-            return self.transform(image), pid, camid, index
-        with torch.random.fork_rng(devices=[]):
-            # torch.manual_seed would reseed the GPU too, which fork_rng(devices=[]) does not restore.
-            torch.default_generator.manual_seed(seed)
-            return self.transform(image), pid, camid, index
+        if self.cache:
+            image = self.cache[drawn.resized][index]
+        else:
+            image = transforms.resize(read_image(path), drawn.resized)
+        image = transforms.crop(image, self.size, drawn.top, drawn.left)
+        if drawn.flipped:
+            image = transforms.flip(image)
+        return Item(image, pid, camid, index, drawn.erased)
 
 
-def collate(items) -> Batch:
-    """A list of the data set's items as one Batch."""
-    return Batch(*default_collate(items))
+def collate(items: Sequence[Item]) -> Batch:
+    """Items of the data set as one Batch."""
+    images, *numbers = zip(*items, strict=True)
+    # Stacked with colours last, as they lie in memory, so that the bytes need not change places.
+    stacked = torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
+    return Batch(stacked, *map(torch.tensor, numbers))
 
 
 def train_loader(
     samples: Sequence[Sample],
-    size: tuple[int, int],
+    size: Size,
     p: int,
     k: int,
     seed: int,
     workers: int = 0,
-    cache: bool = False,
+    cache: bool | str | Path = False,
 ) -> DataLoader:
     """Augmented batches of p identities × k images of size (height, width), the same for the same seed.
 
     Call `loader.batch_sampler.set_epoch(epoch)` before each epoch: seed and epoch decide every batch, whatever
-    the number of workers. Raises ValueError as PKSampler does, and for an image that cannot be read.
+    workers and cache are. workers: processes that read images beside this one. cache: read every image now, once,
+    and keep it resized, in memory (True) or in files in a folder, which other runs use too (a path); see
+    `rga.data.cache.resized_images`. Raises ValueError as PKSampler and the cache do, and for an image that cannot
+    be read.
     """
     sampler = PKSampler([sample.pid for sample in samples], p, k, seed)
-    dataset = ReIDDataset(samples, train_transform(size), cache)
-    return _loader(dataset, workers, batch_sampler=sampler)
+    return _loader(ReIDDataset(samples, size, cache), workers, batch_sampler=sampler)
 
 
 def test_loader(
-    samples: Sequence[Sample], size: tuple[int, int], batch_size: int = 64, workers: int = 0
+    samples: Sequence[Sample],
+    size: Size,
+    batch_size: int = 64,
+    workers: int = 0,
+    cache: bool | str | Path = False,
 ) -> DataLoader:
-    """Every sample once, in order, resized to (height, width) without augmentation."""
-    return _loader(ReIDDataset(samples, test_transform(size)), workers, batch_size=batch_size)
+    """Every sample once, in order, resized to (height, width) without augmentation; cache: as in `train_loader`."""
+    return _loader(ReIDDataset(samples, size, cache, augmented=False), workers, batch_size=batch_size)
 
 
 def _loader(dataset, workers, **batches) -> DataLoader:

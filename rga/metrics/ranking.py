@@ -8,6 +8,11 @@ import torch
 
 Ids = Sequence[int] | np.ndarray | torch.Tensor
 
+NO_MATCH = (
+    "no query has a match: a match is a gallery image of the same pid from another camera. Check that query and "
+    "gallery share identities, and that camids tell the cameras apart."
+)
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -62,17 +67,8 @@ def evaluate_ranking(
     with `chunk` queries at a time. Raises ValueError for shapes that do not fit, distances that are not numbers,
     or when no query has a match.
     """
-    distances = np.asarray(torch.as_tensor(distances).cpu())
-    q_pids, g_pids, q_camids, g_camids = (_ids(x) for x in (q_pids, g_pids, q_camids, g_camids))
-    shapes = (len(q_pids), len(g_pids))
-    if distances.shape != shapes or (len(q_camids), len(g_camids)) != shapes:
-        raise ValueError(
-            f"expected distances (Q, G) with one pid and one camid per row and column, got {distances.shape} for "
-            f"{len(q_pids)} + {len(q_camids)} query and {len(g_pids)} + {len(g_camids)} gallery ids."
-        )
-    if np.isnan(distances).any():
-        raise ValueError("expected distances that are numbers, got NaN: look for NaN in the features.")
-    num_queries, num_gallery = shapes
+    distances, q_pids, g_pids, q_camids, g_camids = as_arrays(distances, q_pids, g_pids, q_camids, g_camids)
+    num_queries, num_gallery = distances.shape
     precision, penalty = np.full(num_queries, np.nan), np.full(num_queries, np.nan)
     first_match = np.zeros(num_gallery)
     for start in range(0, num_queries, chunk):
@@ -90,20 +86,39 @@ def evaluate_ranking(
         penalty[start + valid] = found / (rank * match).max(axis=1)
         np.add.at(first_match, np.take_along_axis(rank, match.argmax(axis=1)[:, None], 1)[:, 0] - 1, 1)
     if not first_match.any():
-        raise ValueError(
-            "no query has a match: a match is a gallery image of the same pid from another camera. Check that query "
-            "and gallery share identities, and that camids tell the cameras apart."
-        )
+        raise ValueError(NO_MATCH)
     return Ranking(np.cumsum(first_match) / first_match.sum(), precision, penalty)
 
 
-def chance_rank1(q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids) -> float:
-    """Rank-1 to expect of a random order, under the same protocol: the share of matches in what is not junk."""
+def chance_rank1(
+    q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids, single_shot: bool = False
+) -> float:
+    """Rank-1 to expect of a random order, under the same protocol: the share of matches in what is not junk.
+
+    single_shot: of the gallery's people, where each has one image.
+    """
     q_pids, g_pids, q_camids, g_camids = (_ids(x) for x in (q_pids, g_pids, q_camids, g_camids))
+    if single_shot:
+        return 1 / len(np.unique(g_pids[g_pids != -1]))
     same = q_pids[:, None] == g_pids
     junk = (same & (q_camids[:, None] == g_camids)) | (g_pids == -1)
     matches, images = (same & ~junk).sum(axis=1), (~junk).sum(axis=1)
     return float((matches[matches > 0] / images[matches > 0]).mean())
+
+
+def as_arrays(distances, q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids) -> list[np.ndarray]:
+    """What a ranking is made of, as NumPy arrays that fit each other; ValueError where they do not."""
+    distances = np.asarray(torch.as_tensor(distances).cpu())
+    ids = [_ids(x) for x in (q_pids, g_pids, q_camids, g_camids)]
+    q, g, q_cams, g_cams = map(len, ids)
+    if distances.shape != (q, g) or (q_cams, g_cams) != (q, g):
+        raise ValueError(
+            f"expected distances (Q, G) with one pid and one camid per row and column, got {distances.shape} for "
+            f"{q} + {q_cams} query and {g} + {g_cams} gallery ids."
+        )
+    if np.isnan(distances).any():
+        raise ValueError("expected distances that are numbers, got NaN: look for NaN in the features.")
+    return [distances, *ids]
 
 
 def _ids(ids: Ids) -> np.ndarray:

@@ -15,9 +15,18 @@ def test_a_data_set_is_loaded_by_name(tmp_path):
     assert isinstance(splits.train[0], data.Sample)
 
 
-def test_every_data_set_takes_the_same_three_arguments_first():
+def test_every_data_set_is_a_function_of_its_root():
     for reader in data.DATASETS.values():
-        assert list(inspect.signature(reader).parameters)[:3] == ["root", "boxes", "protocol"]
+        assert next(iter(inspect.signature(reader).parameters)) == "root"
+
+
+def test_what_is_loaded_is_examined(tmp_path, caplog):
+    root = tiny.write_all(tmp_path / "cuhk03")
+    data.load("cuhk03", root)
+    assert "counts differ from the published ones" in caplog.text
+    next((root / "images_labeled").iterdir()).write_bytes(b"")
+    with pytest.raises(ValueError, match="files that are not there or are empty: 1"):
+        data.load("cuhk03", root)
 
 
 def test_public_names_exist():
@@ -25,12 +34,12 @@ def test_public_names_exist():
 
 
 def test_unknown_names_list_the_choices():
-    with pytest.raises(ValueError, match=r"no data set 'cuhk3'\. Choose from: cuhk03, synthetic"):
+    with pytest.raises(ValueError, match=r"no data set 'cuhk3'\. Choose from: cuhk03, market1501, msmt17, folder, synthetic"):
         data.load("cuhk3")
 
 
 def test_options_are_checked_by_the_data_set(tmp_path):
-    with pytest.raises(ValueError, match="'cuhk03': .*'boxs'.* root, boxes, protocol, allow_missing;"):
+    with pytest.raises(ValueError, match="'cuhk03': .*'boxs'.* root, boxes, protocol, split, allow_missing;"):
         data.load("cuhk03", tmp_path, boxs="labeled")
     with pytest.raises(ValueError, match="'cuhk03': missing a required argument: 'root'"):
         data.load("cuhk03")

@@ -66,13 +66,34 @@ def test_a_palette_with_transparent_colours(tmp_path, pixels):
     )
 
 
-def test_exif_orientation_is_applied(tmp_path, pixels):
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize(
+    ("orientation", "turn"),
+    [
+        (1, lambda upright: upright),
+        (2, np.fliplr),
+        (3, lambda upright: np.rot90(upright, 2)),
+        (4, np.flipud),
+        (5, lambda upright: upright.swapaxes(0, 1)),
+        (6, lambda upright: np.rot90(upright, -1)),
+        (7, lambda upright: np.rot90(upright, 2).swapaxes(0, 1)),
+        (8, np.rot90),
+    ],
+)
+def test_exif_orientation_is_applied(tmp_path, pixels, suffix, orientation, turn):
+    path = tmp_path / f"image.{suffix}"
+    Image.fromarray(pixels).save(path)
+    as_stored = np.asarray(Image.open(path).convert("RGB"))
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned by 90 degrees
-    Image.fromarray(pixels).save(tmp_path / "image.png", exif=exif)
-    np.testing.assert_array_equal(
-        read_image(tmp_path / "image.png").permute(1, 2, 0), np.rot90(pixels, axes=(1, 0))
-    )
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, exif=exif)
+    np.testing.assert_array_equal(read_image(path).permute(1, 2, 0), turn(as_stored))
+
+
+@pytest.mark.parametrize("name", ["two words.png", "Ærø 行人 é.png", "png in truth.jpg", "none"])
+def test_names_and_suffixes_do_not_matter(tmp_path, pixels, name):
+    Image.fromarray(pixels).save(tmp_path / name, format="PNG")
+    np.testing.assert_array_equal(read_image(tmp_path / name).permute(1, 2, 0), pixels)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])

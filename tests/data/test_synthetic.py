@@ -2,6 +2,13 @@
 
 import filecmp
 import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import h5py
@@ -11,10 +18,25 @@ from PIL import Image
 from scipy.io import loadmat
 
 from rga.data import synthetic
-from rga.data.synthetic import release
-from rga.data.synthetic.person import DETAILS, Part, differences
+from rga.data.synthetic import disk, release
+from rga.data.synthetic.person import DETAILS, PRINTABLE, Part, differences
 
 KNOBS = {"identities": (6, 6), "images_per_camera": 2, "lookalikes": 0.5}
+SMALLEST = {"identities": (2, 2), "images_per_camera": 2}
+
+
+def cast(**turned) -> list[release.Member]:
+    """Everybody in a release with these settings, undrawn."""
+    usual = {
+        "identities": (150, 70),
+        "images_per_camera": 5,
+        "seed": 0,
+        "lookalikes": 0.2,
+        "same_clothes": 0.0,
+    }
+    return release.cast(
+        release.knobs(**usual | {"occlusion": 0.25, "light": 1.0, "paper_scale": False} | turned)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +125,13 @@ def test_lookalikes_differ_in_one_attribute_only(root):
             assert (other["pair"], other["subset"]) == (person["pair"], person["subset"])
             mine, theirs = person["attributes"], other["attributes"]
             assert [k for k in mine if mine[k] != theirs[k]] == [person["detail"]]
-    for member in release.cast(release.knobs((40, 40), 2, 1, 1.0, 0, 1, False)):
+    for member in cast(identities=(40, 40), seed=1, lookalikes=1.0):
         assert (member.family >= 0) == bool(member.detail)
 
 
 def test_lookalikes_knob_sets_their_share():
     for share in (0.0, 0.2, 1.0):
-        members = release.cast(release.knobs((150, 70), 5, 0, share, 0.25, 1, False))
+        members = cast(lookalikes=share)
         assert np.mean([m.family >= 0 for m in members]) == pytest.approx(share, abs=0.02)
         strangers = [m.person for m in members if m.family < 0]
         assert all(len(differences(a, b)) > 1 for a, b in zip(strangers, strangers[1:], strict=False))
@@ -120,7 +142,7 @@ def test_same_seed_same_bytes_with_any_number_of_workers(root, tmp_path):
     files = sorted(str(p.relative_to(again)) for p in again.rglob("*") if p.is_file())
     assert len(files) == 5 + 2 * 48
     assert filecmp.cmpfiles(root, again, files, shallow=False) == (files, [], [])
-    other = release.cast(release.knobs((6, 6), 2, 1, 0.5, 0.25, 1, False))
+    other = cast(**KNOBS, seed=1)
     assert other[0].person != release.cast(json.loads((root / release.KNOBS).read_text()))[0].person
 
 
@@ -130,12 +152,100 @@ def test_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(release, "_write_testsets", power_cut)
     with pytest.raises(KeyboardInterrupt):
-        synthetic.draw_release(tmp_path / "people", identities=(2, 2), images_per_camera=2, workers=1)
+        synthetic.draw_release(tmp_path / "people", **SMALLEST, workers=1)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_killed_drawing_is_removed_by_the_next(tmp_path):
+    code = f"from rga.data import synthetic; synthetic.draw_release({str(tmp_path / 'people')!r}, workers=1)"
+    project = Path(__file__).parents[2]
+    child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, cwd=project)
+    while not list(tmp_path.glob("*/cuhk-03.mat")):
+        assert child.poll() is None
+        time.sleep(0.02)
+    (building,) = tmp_path.iterdir()
+    with disk.new_folder(
+        tmp_path / "people", ""
+    ) as folder:  # while the child lives, its folder is left alone
+        assert set(tmp_path.iterdir()) == {building, folder}
+    (tmp_path / "people").rmdir()
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert list(tmp_path.iterdir()) == [building]
+    synthetic.draw_release(tmp_path / "people", **SMALLEST, workers=1)
+    assert list(tmp_path.iterdir()) == [tmp_path / "people"]
+
+
+@pytest.mark.parametrize("room", [600, 100_000, 1_500_000])
+def test_full_disk(tmp_path, room):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(ValueError, match=r"could not be written .* need about \d+ MB: make room"):
+            synthetic.load(tmp_path / "people", **SMALLEST, workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_place(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="could not be written .* make the folder writable"):
+        synthetic.draw_release(tmp_path / "file" / "people", **SMALLEST)
+
+
+def test_another_process_was_faster(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "_truth", lambda _: [] if shutil.copytree(root, tmp_path / "people") else [])
+    synthetic.draw_release(tmp_path / "people", **KNOBS, workers=1)
+    assert os.listdir(tmp_path) == ["people"] and len(synthetic.read_people(tmp_path / "people")) == 12
+    monkeypatch.setattr(release, "_truth", lambda _: [] if shutil.copytree(root, tmp_path / "more") else [])
+    with pytest.raises(ValueError, match="other settings"):
+        synthetic.load(tmp_path / "more", **SMALLEST, workers=1)
+
+
+def test_same_clothes_sets_the_share_of_people_in_uniform():
+    for share in (0.0, 0.3, 1.0):
+        members = cast(same_clothes=share, lookalikes=0.5)
+        uniform = cast(same_clothes=1.0, lookalikes=0.0)[0].person
+        assert uniform.top.kind in PRINTABLE and uniform.logo is None
+        worn = [m for m in members if (m.person.top, m.person.bottom) == (uniform.top, uniform.bottom)]
+        assert len(worn) / len(members) == pytest.approx(share, abs=0.1)
+        for member in worn:
+            but = [
+                name for name in ("logo", "shoes") if getattr(member.person, name) != getattr(uniform, name)
+            ]
+            assert but in ([], [member.detail])
+    strangers = [m.person for m in cast(same_clothes=1.0, lookalikes=0.0)]
+    assert all(len(differences(a, b)) > 2 for a, b in zip(strangers, strangers[1:], strict=False))
+
+
+def test_a_knob_that_is_not_turned_leaves_no_trace(root):
+    settings = json.loads((root / release.KNOBS).read_text())
+    assert "same_clothes" not in settings
+    with pytest.raises(ValueError, match=r"same_clothes = 0\.0, asked for 0\.4"):
+        synthetic.load(root, **KNOBS, same_clothes=0.4)
+    usual = release.knobs((150, 70), 5, 0, 0.2, 0.0, 0.25, 1.0, False)
+    assert synthetic._folder(usual) == "synthetic-150x70-seed0-bf872c51"
+    turned = release.knobs((150, 70), 5, 0, 0.2, 0.5, 0.25, 1.0, False)
+    assert turned["same_clothes"] == 0.5 and synthetic._folder(turned) != synthetic._folder(usual)
+
+
+def test_classic_splits(root):
+    first, last = (synthetic.load(root, protocol="classic", split=split, **KNOBS) for split in (0, 19))
+    assert first.single_shot and first.published == {} and first.name.startswith("Drawn people")
+    for splits in (first, last):
+        tested = {s.pid for s in splits.query}
+        assert len(tested) == 4 and splits.num_pids == 8 and tested == {s.pid for s in splits.gallery}
+    assert {s.pid for s in first.query} != {s.pid for s in last.query}
+
+
+def test_progress_is_shown(tmp_path, capsys):
+    synthetic.draw_release(tmp_path / "people", **SMALLEST, workers=1)
+    assert "drawing people: 100%" in capsys.readouterr().err
+
+
 def test_paper_scale_has_the_paper_counts():
-    members = release.cast(release.knobs((2, 2), 5, 0, 0.2, 0.25, 1, True))
+    members = cast(paper_scale=True)
     assert [sum(m.pair == pair for m in members) for pair in range(1, 6)] == [843, 440, 77, 58, 49]
     assert sum(m.train for m in members) == 767
 
@@ -153,6 +263,11 @@ def test_settings_are_checked(root, tmp_path):
         synthetic.load(tmp_path / "new", occlusion=2)
     with pytest.raises(ValueError, match="at least 2 people"):
         synthetic.load(tmp_path / "new", identities=(1, 5))
+    with pytest.raises(ValueError, match="same_clothes is between 0 and 1"):
+        synthetic.load(tmp_path / "new", same_clothes=-1)
     with pytest.raises(FileNotFoundError, match="part maps exist for drawn people only"):
         synthetic.read_parts(tmp_path, "1_001_1_01.png")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / release.KNOBS).write_text('{"version": 1, ')
+    with pytest.raises(ValueError, match="damaged"):
+        synthetic.load(tmp_path)

@@ -1,0 +1,246 @@
+"""Your own images: who and which camera from their names or from a table, train and test as you say or by chance."""
+
+import csv
+import io
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rga.data.archive import locate
+from rga.data.core import Sample, Splits
+from rga.data.names import Named, as_classes, images_in, names_in
+
+TABLE = "samples.csv"
+SUBSETS = {  # names of folders, and words in the table's column split
+    "train": "train",
+    "bounding_box_train": "train",
+    "query": "query",
+    "gallery": "gallery",
+    "bounding_box_test": "gallery",
+    "test": "test",
+}
+# The last part of a path, pid_camid_…; Market-1501 writes camera and sequence in one, as in c1s3: camera 1.
+PATTERN = r"(?:.*/)?(?P<pid>[^_/]+)_(?P<camid>c\d+(?=s\d+_)|[^_/.]+)[^/]*$"
+ADVICE = (
+    "To read other names, pass pattern=, a regular expression with the groups (?P<pid>…) and (?P<camid>…), such as "
+    r"r'(?P<pid>[^/]+)/cam(?P<camid>\d+)_' for anna/cam2_17.jpg. Images that are no samples must lie elsewhere."
+)
+
+EXPECTED = r"""
+Expected are, in {root} or in an archive (zip, tar) there, images of people in one of these forms:
+
+    0001_2_17.jpg       person, camera, anything; in whatever folders
+    anna/cam2_17.jpg    any other names, with pattern=r"(?P<pid>[^/]+)/cam(?P<camid>\d+)_"
+    samples.csv         a table with a line path,pid,camid,split for each image
+
+To say who is for what, put the images into train/, query/ and gallery/, or into train/ and test/, or fill the table's
+column split with these words. Else people are divided by chance. Use only pictures that you may use: faces and bodies
+are personal data, and the people on them should have agreed."""
+
+
+def load(
+    root: str | Path,
+    pattern: str | None = None,
+    table: str | Path | None = None,
+    test_share: float = 0.5,
+    seed: int = 0,
+) -> Splits:
+    """The images in `root`, a folder or archive, with person and camera from their names or from a table.
+
+    pattern: a regular expression with the named groups pid and camid. It is matched, from its first character, against
+    an image's path below root (or below train/, query/ …), with forward slashes. None: pid_camid_….jpg in any folder.
+    Where nobody noted the camera, let camid match the whole file name: then no match is left out for its camera.
+    table: a CSV file (UTF-8) with the columns path (below root), pid, camid and perhaps split (train, query, gallery,
+    test). None: root/samples.csv if it is there and there is no pattern.
+
+    The subsets are the folders train/, query/ and gallery/, or the words in split. Images in test/ are divided: of each
+    person one random image per camera is a query and the rest is gallery, as in CUHK03's new protocol; but a
+    camera's only image is none, unless all of the person's cameras have one, and a person under one camera has no
+    query. Without subsets, the share test_share of the people, drawn with `seed`, is for testing, and so divided.
+
+    pids and camids may be any text. If all are numbers they are kept; else they are numbered 1, 2, … in sorted order,
+    over all subsets. pid -1 is junk and left out. A numeric pid 0 in a gallery of your own is a distractor; elsewhere
+    it is a person.
+
+    Raises FileNotFoundError if there are no images, or not those of the table, and ValueError for names that do not
+    match, a broken table, subsets that contradict each other and a test_share that leaves no people.
+    """
+    root = Path(root).expanduser()
+    if pattern is not None and table is not None:
+        raise ValueError("Pass a pattern for the names or a table, not both.")
+    folder = locate(root, _holds_data)
+    if folder is None:
+        raise FileNotFoundError(f"There are no images in {root}.{EXPECTED.format(root=root)}")
+    folder = _unwrapped(folder, table)
+    if table is None and pattern is None and (folder / TABLE).is_file():
+        table = TABLE
+    found = read_names(folder, _compiled(pattern or PATTERN)) if table is None else read_table(folder, table)
+    if "test" in found and not found.keys().isdisjoint({"query", "gallery"}):
+        raise ValueError(
+            f"{folder} has test and also {' and '.join(sorted(found.keys() & {'query', 'gallery'}))}. Images for "
+            "testing are either in query and gallery, or in test, to be divided: rename test to gallery, or move its "
+            "images."
+        )
+    junk = sum(image.pid == "-1" for images in found.values() for image in images)
+    subsets = _numbered({name: [i for i in images if i.pid != "-1"] for name, images in found.items()})
+    notes = [f"junk (pid -1) left out: {junk} images"] if junk else []
+    used = {image.path.as_posix() for images in found.values() for image in images}
+    if others := {f"{folder.as_posix()}/{image}" for image in images_in(folder, nested=True)} - used:
+        notes.append(
+            f"left alone: {len(others)} images outside the subsets or the table, such as {min(others)}"
+        )
+    if "" in subsets:
+        subsets["train"], subsets["test"] = divide_people(subsets.pop(""), test_share, seed)
+        notes.append(f"people divided into train and test by chance: test_share {test_share}, seed {seed}")
+    if "test" in subsets:
+        subsets["query"], subsets["gallery"] = divide_images(subsets.pop("test"), seed)
+        alone = {s.pid for s in subsets["gallery"]} - {s.pid for s in subsets["query"]}
+        notes.append(f"query: a random image per person and camera of test, seed {seed}")
+        if alone:
+            notes.append(f"gallery: {len(alone)} people are seen by one camera only and have no query")
+    train, labels = as_classes(subsets.get("train", ()))
+    query, gallery = (tuple(subsets.get(name, ())) for name in ("query", "gallery"))
+    return Splits(folder.name, train, query, gallery, labels=labels, notes=tuple(notes))
+
+
+def _holds_data(folder: Path) -> bool:
+    return (folder / TABLE).is_file() or any(images_in(folder, nested=True))
+
+
+def _unwrapped(folder: Path, table: str | Path | None) -> Path:
+    """The folder, or that with table or subsets which is all it holds: archives often wrap everything in a folder."""
+    inner = folder
+    while not ((inner / (table or TABLE)).is_file() or (table is None and any(_places(inner)))):
+        below = [
+            path for path in inner.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX"))
+        ]
+        if len(below) != 1:
+            return folder
+        inner = below[0]
+    return inner
+
+
+def _places(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The folders in a folder that are named as a subset, and that subset."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name.lower() in SUBSETS:
+            yield path, SUBSETS[path.name.lower()]
+
+
+def _compiled(pattern: str) -> re.Pattern:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"The pattern {pattern} is no regular expression ({error}). {ADVICE}") from error
+    if lacking := {"pid", "camid"} - compiled.groupindex.keys():
+        raise ValueError(f"The pattern {pattern} has no group {' and '.join(sorted(lacking))}. {ADVICE}")
+    return compiled
+
+
+def read_names(folder: Path, pattern: re.Pattern) -> dict[str, list[Named]]:
+    """{subset: images}; the only key is "" if the folder holds no subsets. Raises ValueError as `names_in`."""
+    found = defaultdict(list)
+    for place, subset in list(_places(folder)) or [(folder, "")]:
+        found[subset] += names_in(place, pattern, nested=True, advice=ADVICE)
+    return dict(found)
+
+
+def read_table(folder: Path, table: str | Path) -> dict[str, list[Named]]:
+    """{subset: images}; the only key is "" if the table has no splits. Faults are named with their line number.
+
+    Raises FileNotFoundError if the table or images in it are not there, and ValueError for all else.
+    """
+    places = (folder / table, Path(table).expanduser())
+    table = next(filter(Path.is_file, places), None)
+    if table is None:
+        raise FileNotFoundError(f"There is no table {places[0]}.{EXPECTED.format(root=folder)}")
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{table} is not UTF-8 text ({error}): save it again as CSV in UTF-8.") from error
+    header = text.partition("\n")[0].strip()
+    rows = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    if lacking := [name for name in ("path", "pid", "camid") if name not in rows.fieldnames]:
+        raise ValueError(
+            f"{table}, line 1: no column {', '.join(lacking)}. The first line must be path,pid,camid or "
+            f"path,pid,camid,split, not {header[:80]!r}."
+        )
+    found, absent = defaultdict(list), []
+    for row in rows:
+        path, pid, camid, split = (
+            (row.get(name) or "").strip() for name in ("path", "pid", "camid", "split")
+        )
+        if not (path and pid and camid):
+            raise ValueError(f"{table}, line {rows.line_num}: path, pid or camid is empty.")
+        if split and split.lower() not in SUBSETS:
+            raise ValueError(
+                f"{table}, line {rows.line_num}: unknown split {split!r}. Choose from: train, query, gallery, test."
+            )
+        image = folder / path.replace("\\", "/")
+        if not image.is_file():
+            absent.append(f"line {rows.line_num}: {path}")
+        found[SUBSETS.get(split.lower(), "")].append(Named(image, pid, camid))
+    if absent:
+        raise FileNotFoundError(
+            f"{len(absent)} images in {table} are not there: {', '.join(absent[:5])}{', …' * (len(absent) > 5)}. Paths "
+            f"are below {folder}."
+        )
+    if "" in found and len(found) > 1:
+        raise ValueError(
+            f"{table}: {len(found[''])} lines have no split while others have. Fill all or none."
+        )
+    return dict(found)
+
+
+def _numbered(found: dict[str, list[Named]]) -> dict[str, list[Sample]]:
+    images = [image for images in found.values() for image in images]
+    pids, camids = _numbers(image.pid for image in images), _numbers(image.camid for image in images)
+    return {
+        subset: [Sample(path, pids[pid], camids[camid]) for path, pid, camid in images]
+        for subset, images in found.items()
+    }
+
+
+def _numbers(texts: Iterable[str]) -> dict[str, int]:
+    texts = set(texts)
+    if all(re.fullmatch(r"-?\d+", text) for text in texts):
+        return {text: int(text) for text in texts}
+    return {text: number for number, text in enumerate(sorted(texts), 1)}
+
+
+def divide_people(
+    samples: Iterable[Sample], test_share: float, seed: int
+) -> tuple[list[Sample], list[Sample]]:
+    """The samples of some people to train on, and of the share test_share of them, at random, to test with."""
+    samples = list(samples)
+    people = sorted({sample.pid for sample in samples})
+    n = round(test_share * len(people))
+    if not 0 < n < len(people):
+        raise ValueError(
+            f"test_share {test_share} of {len(people)} people leaves {len(people) - n} to train on and {n} to test "
+            "with. Both need some: choose a share between 0 and 1, and have two people at least."
+        )
+    test = set(random.Random(seed).sample(people, n))
+    return [s for s in samples if s.pid not in test], [s for s in samples if s.pid in test]
+
+
+def divide_images(samples: Iterable[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Query and gallery: of each person one random image per camera, and the rest; as `load` says.
+
+    So every query has a match under another camera, which evaluation needs.
+    """
+    samples = list(samples)
+    people = defaultdict(lambda: defaultdict(list))
+    for sample in samples:
+        people[sample.pid][sample.camid].append(sample)
+    rng = random.Random(seed)
+    query = set()
+    for _, cameras in sorted(people.items()):
+        if len(cameras) > 1:
+            views = [images for _, images in sorted(cameras.items())]
+            some = [images for images in views if len(images) > 1] or [rng.choice(views)]
+            query |= {rng.choice(images) for images in some}
+    return [s for s in samples if s in query], [s for s in samples if s not in query]

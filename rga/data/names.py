@@ -1,0 +1,70 @@
+"""Samples from the names of image files, by a regular expression with the groups pid and camid."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from rga.data.core import Sample
+
+
+class Named(NamedTuple):
+    """An image, and the texts that its name gives for person and camera."""
+
+    path: Path
+    pid: str
+    camid: str
+
+
+def images_in(folder: Path, nested: bool = False) -> Iterator[str]:
+    """The images in a folder (and, if nested, in those below it): paths below it, with forward slashes, unsorted.
+
+    Known by their suffix. Hidden files and folders are none of them. Raises OSError if a folder cannot be read.
+    """
+
+    def stop(error: OSError):
+        raise error
+
+    for path, folders, names in os.walk(folder, onerror=stop, followlinks=True):
+        folders[:] = [name for name in folders if nested and not name.startswith(".")]
+        below = os.path.relpath(path, folder).replace(os.sep, "/")
+        for name in names:
+            if name.lower().endswith(IMG_EXTENSIONS) and not name.startswith("."):
+                yield name if below == "." else f"{below}/{name}"
+
+
+def names_in(folder: Path, pattern: re.Pattern, nested: bool = False, advice: str = "") -> tuple[Named, ...]:
+    """The images in a folder (and, if nested, in those below it), sorted by path.
+
+    pattern has the named groups pid and camid. It is matched against the path below `folder`, written with forward
+    slashes, from its first character; what follows the match does not matter.
+
+    Raises ValueError if an image does not match, with `advice` at its end, and OSError if a folder cannot be read.
+    """
+    images = sorted(images_in(folder, nested))
+    matches = [(image, pattern.match(image)) for image in images]
+    if strangers := [image for image, match in matches if not match]:
+        first = ", ".join(strangers[:5]) + (", …" if len(strangers) > 5 else "")
+        raise ValueError(
+            f"{len(strangers)} of the {len(images)} images in {folder} are not named as expected: {first}. Their path "
+            f"below that folder must begin with a match of {pattern.pattern} {advice}".rstrip()
+        )
+    return tuple(Named(folder / image, match["pid"], match["camid"]) for image, match in matches)
+
+
+def samples_in(folder: Path, pattern: re.Pattern, advice: str = "") -> tuple[Sample, ...]:
+    """The images that lie in a folder, sorted by name; as `names_in`, whose texts must be numbers."""
+    return tuple(
+        Sample(path, int(pid), int(camid)) for path, pid, camid in names_in(folder, pattern, advice=advice)
+    )
+
+
+def as_classes(samples: Iterable[Sample]) -> tuple[tuple[Sample, ...], tuple[int, ...]]:
+    """Training samples with their people numbered 0, 1, … in the order of their pids, and those pids."""
+    samples = tuple(samples)
+    labels = tuple(sorted({sample.pid for sample in samples}))
+    classes = {pid: i for i, pid in enumerate(labels)}
+    return tuple(sample._replace(pid=classes[sample.pid]) for sample in samples), labels
