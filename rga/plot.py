@@ -1,4 +1,4 @@
-"""Figures from arrays: training curves, attention maps, ranked lists, CMC curves, contact sheets.
+"""Figures from arrays: training curves, attention maps, ranked lists, CMC curves, contact sheets, histograms.
 
 Every function returns a Figure that pyplot does not know of: a cell that ends with it shows it once, and
 nothing has to be closed. Colours are Okabe and Ito's, told apart by colour-blind readers too; what matters
@@ -20,6 +20,12 @@ HEAT = colormaps["inferno"].resampled(12)  # steps: a value can be read off, and
 WIDTH = 10  # inches: a JupyterLab cell
 PANEL = 0.67  # inches: one person, the pixels of a 128 × 64 crop, which keeps a notebook small
 DPI = 96
+ROLES = {  # of a gallery image for one query: colour, line and mark
+    "match": (GREEN, "solid", "✓"),
+    "stranger": (VERMILION, (0, (2, 1)), "✗"),
+    "distractor": (PURPLE, "dashdot", "✗"),
+    "junk": (GREY, "dotted", "–"),
+}
 
 
 def curves(logs: Sequence) -> Figure:
@@ -198,6 +204,79 @@ def images(
     return figure
 
 
+def rows(rows: Mapping[str, object], titles: Sequence[str] | None = None, title: str | None = None) -> Figure:
+    """A contact sheet with a name before each row.
+
+    rows: {name: (B, 3, H, W)} as in `images`, B may differ. titles: one for each column.
+    """
+    pictures = {name: _rgb(row) for name, row in rows.items()}
+    columns = max(map(len, pictures.values()))
+    aspect = max(row.shape[1] / row.shape[2] for row in pictures.values())
+    words = 0.09 * max(map(len, pictures)) + 0.1  # inches
+    panel = min((WIDTH - words) / columns, 0.8 * PANEL)  # there are many
+    height = len(pictures) * (panel * aspect + 0.05) + (0.4 if title else 0) + (0.25 if titles else 0)
+    figure = _sheet(words + panel * columns, height)
+    ratios = [words / panel] + [1] * columns
+    grid = figure.subplots(len(pictures), columns + 1, squeeze=False, width_ratios=ratios)
+    for ax in grid.flat:
+        ax.set_axis_off()
+    for (name, row), (label, *axes) in zip(pictures.items(), grid, strict=True):
+        label.text(1, 0.5, name, fontsize=9, ha="right", va="center", transform=label.transAxes)
+        for ax, picture in zip(axes, row, strict=False):
+            ax.imshow(picture)
+    for ax, text in zip(grid[0, 1:], titles or (), strict=False):
+        ax.set_title(text, fontsize=8)
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def roles(query_image, gallery_images, roles: Sequence[str], columns: int = 10) -> Figure:
+    """What gallery images are to one query: framed and marked as the match, stranger, distractor or junk.
+
+    query_image: (3, H, W). gallery_images: (B, 3, H, W), both as in `images`. roles: B keys of ROLES, else
+    ValueError. columns: gallery images side by side.
+    """
+    if unknown := set(roles) - set(ROLES):
+        raise ValueError(f"unknown role {min(unknown)!r}: choose from {', '.join(ROLES)}.")
+    query, gallery = _rgb(query_image[None])[0], _rgb(gallery_images)
+    lines = math.ceil(len(gallery) / columns)
+    ratios = [1, 0.2] + [1] * columns
+    panel = min(WIDTH / sum(ratios), PANEL)
+    figure = _sheet(panel * sum(ratios), lines * (panel * query.shape[0] / query.shape[1] + 0.3) + 0.3)
+    grid = figure.subplots(lines, columns + 2, squeeze=False, width_ratios=ratios)
+    for ax in grid.flat:
+        ax.set_axis_off()
+    grid[0, 0].imshow(query)
+    _frame(grid[0, 0], "black", "solid", 1)
+    grid[0, 0].set_xlabel("query", fontsize=9)
+    for ax, picture, role in zip(grid[:, 2:].flat, gallery, roles, strict=False):
+        colour, line, mark = ROLES[role]
+        ax.imshow(picture, alpha=0.45 if role == "junk" else 1)
+        _frame(ax, colour, line, 3)
+        ax.set_xlabel(f"{mark} {role}", fontsize=7, color=colour)
+    figure.suptitle("One query, and what gallery images are to it", fontsize=10)
+    return figure
+
+
+def histograms(values: Mapping[str, object], xlabel: str, title: str, bins: int = 40) -> Figure:
+    """The distributions of several samples over one axis, each with area 1 and its mean as a vertical line."""
+    samples = {name: torch.as_tensor(v).detach().cpu().numpy().ravel() for name, v in values.items()}
+    low, high = min(v.min() for v in samples.values()), max(v.max() for v in samples.values())
+    edges = np.linspace(low, high, bins + 1)
+    figure = Figure(figsize=(7, 3), dpi=DPI, layout="constrained")
+    ax = figure.subplots()
+    looks = zip(cycle((BLUE, VERMILION, GREEN, PURPLE)), cycle(("-", "--", "-.", ":")), strict=False)
+    for (name, sample), (colour, line) in zip(samples.items(), looks, strict=False):
+        density, _ = np.histogram(sample, edges, density=True)
+        ax.stairs(density, edges, color=colour, linestyle=line, linewidth=1.5, label=name)
+        ax.axvline(sample.mean(), color=colour, linestyle=line, linewidth=1)
+    _panel(ax, title)
+    ax.set(xlabel=xlabel, yticks=[])
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
 def _rgb(images) -> np.ndarray:
     """(B, 3, H, W) uint8, or float in 0..1 -> (B, H, W, 3) uint8."""
     array = torch.as_tensor(images).detach().cpu().numpy()
@@ -239,6 +318,7 @@ def _panel(ax, title: str) -> None:
 
 
 def _frame(ax, colour: str, line, width: float) -> None:
+    ax.set_axis_on()
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
-        spine.set(edgecolor=colour, linestyle=line, linewidth=width, capstyle="butt")
+        spine.set(visible=True, edgecolor=colour, linestyle=line, linewidth=width, capstyle="butt")

@@ -78,6 +78,31 @@ def test_images_take_bytes_or_fractions():
     assert np.array_equal(same[0], same[1]) and np.array_equal(same[0], same[2])
 
 
+def test_rows_have_names_and_may_differ_in_length():
+    figure = plot.rows({"camera 1": PEOPLE, "camera 2": PEOPLE[:2]}, titles=["ann", "bob"], title="Drawn")
+    words = draw(figure)
+    assert "camera 2" in words and "bob" in words and "Drawn" in words
+    assert sum(len(ax.images) for ax in figure.axes) == 5
+
+
+def test_roles_are_told_without_colour():
+    figure = plot.roles(PEOPLE[0], PEOPLE, ["match", "junk", "stranger"], columns=2)
+    words = draw(figure)
+    assert "✓ match" in words and "– junk" in words and "✗ stranger" in words
+    shown = [ax for ax in figure.axes if ax.images and ax.get_xlabel() != "query"]
+    assert len({str(ax.spines["left"].get_linestyle()) for ax in shown}) == 3
+
+
+def test_histograms_have_area_1_over_one_axis():
+    figure = plot.histograms(
+        {"near": torch.rand(50), "far": 2 + np.arange(9.0)}, xlabel="distance", title="Two"
+    )
+    assert "near" in draw(figure) and "distance" in draw(figure)
+    for patch in figure.axes[0].patches:
+        heights, edges, _ = patch.get_data()
+        assert (heights * np.diff(edges)).sum() == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -86,6 +111,7 @@ def test_images_take_bytes_or_fractions():
         (lambda: plot.images(torch.zeros(0, 3, 8, 4)), "at least one"),
         (lambda: plot.attention(PEOPLE, {"gate": torch.zeros(2, 8, 4)}), "expected maps of gate"),
         (lambda: plot.curves([]), "at least one log"),
+        (lambda: plot.roles(PEOPLE[0], PEOPLE, ["match", "foe", "junk"]), "unknown role 'foe'"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(call, message):

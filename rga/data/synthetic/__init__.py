@@ -6,6 +6,18 @@ A release holds cuhk-03.mat and both protocol files, and beside them what only a
     parts_detected/1_001_1_01.png
     people.json                      of everybody: label, pair, person, subset, family, detail, lookalikes, attributes
     synthetic.json                   the settings that it was drawn with
+
+How hard it is to recognise somebody is set by four knobs, each from 0 to 1:
+
+    lookalikes    0.2   share of people who have one or two doubles that differ in one of DETAILS: the bag, the shoes
+                        or the print must be found, and may be hidden from one of the cameras
+    same_clothes  0     share of people in uniform (top, trousers and shoes alike): no colour of clothes tells them
+                        apart, only build, head, hair, skin, and what they carry
+    occlusion     0.25  at 1 a thing (40 % of the pictures) or another person (25 %) hides parts of somebody, and
+                        somebody stands behind him (45 %), whose clothes are not his; at 0 nothing and nobody does
+    light         1     how far the cameras of a pair differ in colour, brightness, contrast and noise: at 1 everybody
+                        looks more like strangers under the same camera than like himself under the other; at 0 only
+                        viewpoint, scene, size and sharpness differ
 """
 
 import json
@@ -33,6 +45,7 @@ def draw_release(
     images_per_camera: int = 5,
     seed: int = 0,
     lookalikes: float = 0.2,
+    same_clothes: float = 0.0,
     occlusion: float = 0.25,
     light: float = 1.0,
     paper_scale: bool = False,
@@ -41,19 +54,22 @@ def draw_release(
     """Draws a release into the new folder root and returns it.
 
     identities: people to train on and people to test on. images_per_camera: at most; three in ten (person, camera)
-    have one fewer. lookalikes: share of people who come in families of two or three that differ in one of DETAILS.
-    occlusion: share of pictures with something in the way. light: how much cameras differ in colour and brightness,
-    0..1. paper_scale: 1467 people in five camera pairs, 767 to train on, instead of identities. workers: processes,
-    None for all cores; they change nothing but the time. The same settings give the same bytes.
+    have one fewer. lookalikes, same_clothes, occlusion, light: how hard it is, see above. paper_scale: 1467 people in
+    five camera pairs, 767 to train on, instead of identities. workers: processes, None for all cores; they change
+    nothing but the time. The same settings give the same bytes.
 
-    The folder is written beside root and renamed when it is whole. FileExistsError if root exists; ValueError for
-    settings that cannot be drawn.
+    The folder is written beside root and renamed when it is whole, so that a run that is killed can simply be started
+    again. FileExistsError if root exists; ValueError for settings that cannot be drawn and a folder that cannot be
+    written.
     """
-    root = Path(root)
+    root = Path(root).expanduser()
     if root.exists():
         raise FileExistsError(f"{root} exists. Drawn people go into a new folder: remove it or name another.")
-    settings = release.knobs(identities, images_per_camera, seed, lookalikes, occlusion, light, paper_scale)
+    settings = release.knobs(
+        identities, images_per_camera, seed, lookalikes, same_clothes, occlusion, light, paper_scale
+    )
     release.write(root, settings, workers)
+    _check(root, settings)
     return root
 
 
@@ -61,10 +77,12 @@ def load(
     root=None,
     boxes: str = "labeled",
     protocol: str = "new",
+    split: int = 0,
     identities: tuple[int, int] = (150, 70),
     images_per_camera: int = 5,
     seed: int = 0,
     lookalikes: float = 0.2,
+    same_clothes: float = 0.0,
     occlusion: float = 0.25,
     light: float = 1.0,
     paper_scale: bool = False,
@@ -72,21 +90,18 @@ def load(
 ) -> Splits:
     """Splits of drawn people; draws them first if root does not exist. Settings as in `draw_release`.
 
-    root: None for data/synthetic-… in the repository, named after the settings. boxes, protocol: as in `cuhk03.load`.
-    ValueError if root holds a release drawn with other settings.
+    root: None for data/synthetic-… in the repository, named after the settings. boxes, protocol, split: as in
+    `cuhk03.load`, whose errors are raised, too; ValueError if root holds a release drawn with other settings.
     """
-    settings = release.knobs(identities, images_per_camera, seed, lookalikes, occlusion, light, paper_scale)
-    root = _DATA / _folder(settings) if root is None else Path(root)
+    settings = release.knobs(
+        identities, images_per_camera, seed, lookalikes, same_clothes, occlusion, light, paper_scale
+    )
+    root = _DATA / _folder(settings) if root is None else Path(root).expanduser()
     if not root.exists():
-        try:
-            release.write(root, settings, workers)
-        except OSError:
-            # If the folder is whole now, another process was faster, and its release is the same.
-            if not (root / release.KNOBS).is_file():
-                raise
+        release.write(root, settings, workers)
     _check(root, settings)
-    splits = cuhk03.load(root, boxes=boxes, protocol=protocol)
-    return replace(splits, name=splits.name.replace("CUHK03", "Drawn people"))
+    splits = cuhk03.load(root, boxes=boxes, protocol=protocol, split=split)
+    return replace(splits, name=splits.name.replace("CUHK03", "Drawn people"), published={})
 
 
 def _folder(settings: dict) -> str:
@@ -102,8 +117,12 @@ def _check(root: Path, settings: dict) -> None:
             f"{root} exists but holds no drawn people ({release.KNOBS} is missing). "
             "Name a folder that does not exist yet, or leave root out."
         )
-    found = json.loads(file.read_text(encoding="utf-8"))
-    other = [f"{k} = {found.get(k)!r}, asked for {v!r}" for k, v in settings.items() if found.get(k) != v]
+    try:
+        found = release.NEW_KNOBS | json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}). Remove {root} to draw it anew.") from error
+    wanted = release.NEW_KNOBS | settings
+    other = [f"{k} = {found.get(k)!r}, asked for {v!r}" for k, v in wanted.items() if found.get(k) != v]
     if other:
         raise ValueError(
             f"{root} holds people drawn with other settings: {'; '.join(other)}. "

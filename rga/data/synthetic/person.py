@@ -236,6 +236,14 @@ def random_person(rng: np.random.Generator) -> Person:
     )
 
 
+def outfit(rng: np.random.Generator) -> dict:
+    """Clothes for many, as attributes of Person: a plain top that has room for a logo, trousers and shoes."""
+    while True:
+        one = random_person(rng)
+        if one.top.kind in PRINTABLE and one.top.pattern == "plain" and one.bottom.kind == "trousers":
+            return {"top": one.top, "logo": None, "bottom": one.bottom, "shoes": one.shoes}
+
+
 def lookalike(rng: np.random.Generator, person: Person, detail: str) -> Person:
     """The same person but for one of DETAILS, which is there or not, or has clearly another colour."""
     old = getattr(person, detail)

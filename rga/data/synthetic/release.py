@@ -3,11 +3,11 @@
 import json
 import os
 import pickle
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -18,10 +18,12 @@ import h5py
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
+from tqdm.auto import tqdm
 
 from . import scene
 from .camera import CAMERAS, METRE, Picture, take
-from .person import PRINTABLE, Person, describe, differences, lookalike, random_person
+from .disk import Disk, new_folder
+from .person import PRINTABLE, Person, describe, differences, lookalike, outfit, random_person
 
 PAIRS, PER_CAMERA = 5, 5
 PAPER_PEOPLE = (843, 440, 77, 58, 49)  # in the five camera pairs of the real set
@@ -32,6 +34,8 @@ DETAIL_CHANCES = {"bag": 5, "backpack": 4, "hat": 4, "logo": 4, "shoes": 3, "hel
 BOXES = ("labeled", "detected")
 VERSION = 1  # of the drawing code: raise it when the same settings give other pictures
 KNOBS = "synthetic.json"
+NEW_KNOBS = {"same_clothes": 0.0}  # kept only when they are turned, so that older releases keep their names
+MB_PER_PICTURE = 0.11  # both crops and both part maps
 
 
 class Member(NamedTuple):
@@ -51,6 +55,7 @@ def knobs(
     images_per_camera: int,
     seed: int,
     lookalikes: float,
+    same_clothes: float,
     occlusion: float,
     light: float,
     paper_scale: bool,
@@ -65,10 +70,11 @@ def knobs(
         raise ValueError(
             f"images_per_camera is 2 to {PER_CAMERA}, for which the release has room, got {images_per_camera}."
         )
-    for name, value in (("lookalikes", lookalikes), ("occlusion", occlusion), ("light", light)):
+    new = {"same_clothes": float(same_clothes)}
+    for name, value in {"lookalikes": lookalikes, "occlusion": occlusion, "light": light, **new}.items():
         if not 0 <= value <= 1:
-            raise ValueError(f"{name} is a share between 0 and 1, got {value}.")
-    return {
+            raise ValueError(f"{name} is between 0 and 1, got {value}.")
+    settings = {
         "version": VERSION,
         "identities": list(identities),
         "images_per_camera": int(images_per_camera),
@@ -78,13 +84,14 @@ def knobs(
         "light": float(light),
         "paper_scale": bool(paper_scale),
     }
+    return settings | {knob: value for knob, value in new.items() if value != NEW_KNOBS[knob]}
 
 
 def cast(settings: dict) -> list[Member]:
     """Everybody in the release, in the order of the file names."""
     rng = np.random.default_rng([settings["seed"], 0])
     pair_of, is_train = _places(settings, rng)
-    people, families = _people(pair_of, is_train, settings["lookalikes"], rng)
+    people, families = _people(settings, pair_of, is_train, rng)
     most, members, number = settings["images_per_camera"], [], Counter()
     for person, family, pair, train in zip(
         people, families, pair_of.tolist(), is_train.tolist(), strict=True
@@ -114,33 +121,36 @@ def _places(settings: dict, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
 
 
 def _people(
-    pair_of: np.ndarray, is_train: np.ndarray, lookalikes: float, rng: np.random.Generator
+    settings: dict, pair_of: np.ndarray, is_train: np.ndarray, rng: np.random.Generator
 ) -> tuple[list[Person], list[tuple[int, str]]]:
     """A person and (family, detail) for each place. A family stands in one camera pair and one subset."""
+    lot = np.random.default_rng([settings["seed"], 6])
+    share, uniform = (NEW_KNOBS | settings)["same_clothes"], outfit(lot)
     people: list[Person | None] = [None] * len(pair_of)
     families = [(-1, "")] * len(pair_of)
     count = 0
     for train in (True, False):
         for pair in range(1, PAIRS + 1):
             places = rng.permutation(np.flatnonzero((pair_of == pair) & (is_train == train))).tolist()
-            related = round(lookalikes * len(places))
+            related = round(settings["lookalikes"] * len(places))
             while related >= 2:
                 size = 3 if related == 3 or (related > 4 and rng.random() < 0.3) else 2
-                detail, family = _family(size, rng)
+                detail, family = _family(size, uniform if lot.random() < share else {}, rng)
                 for person in family:
                     place = places.pop()
                     people[place], families[place] = person, (count, detail)
                 related, count = related - size, count + 1
             for place in places:
-                people[place] = random_person(rng)
+                person = random_person(rng)
+                people[place] = replace(person, **uniform) if lot.random() < share else person
     return people, families
 
 
-def _family(size: int, rng: np.random.Generator) -> tuple[str, list[Person]]:
-    """People who differ from each other in one detail only, and which."""
+def _family(size: int, clothes: dict, rng: np.random.Generator) -> tuple[str, list[Person]]:
+    """People who differ from each other in one detail only, and which; clothes: what they wear, {} for anything."""
     chances = np.array(list(DETAIL_CHANCES.values()), float)
     detail = str(rng.choice(list(DETAIL_CHANCES), p=chances / chances.sum()))
-    first = random_person(rng)
+    first = replace(random_person(rng), **clothes)
     while detail == "logo" and first.top.kind not in PRINTABLE:
         first = random_person(rng)
     family = [first]
@@ -184,32 +194,41 @@ def stem(member: Member, index: int) -> str:
 
 
 def write(root: Path, settings: dict, workers: int | None = None) -> None:
-    """Draws the release into a temporary folder beside root and renames it when it is whole."""
-    root = Path(root)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    """Draws the release into a hidden folder beside root and renames it when it is whole.
+
+    If another process has finished root meanwhile, its release stays. ValueError if the disk is full or read-only.
+    """
+    members = cast(settings)
     try:
-        building.chmod(0o755)
-        members = cast(settings)
-        for boxes in BOXES:
-            (building / f"parts_{boxes}").mkdir()
-        with h5py.File(building / "cuhk-03.mat", "w", userblock_size=512) as file:
-            _write_pictures(file, building, settings, members, workers)
+        with new_folder(root, KNOBS) as folder:
+            _write_release(folder, settings, members, workers)
+    except OSError as error:
+        pictures = sum(len(indices) for member in members for indices in member.cameras)
+        raise ValueError(
+            f"Drawn people could not be written into {root.parent} ({error}). They need about "
+            f"{round(pictures * MB_PER_PICTURE) + 1} MB: make room there and make the folder writable, or pass "
+            "another folder as root. What was begun is removed."
+        ) from error
+
+
+def _write_release(folder: Path, settings: dict, members: list[Member], workers: int | None) -> None:
+    for boxes in BOXES:
+        (folder / f"parts_{boxes}").mkdir()
+    with Disk(folder / "cuhk-03.mat", "w+") as disk:
+        with h5py.File(disk, "w", userblock_size=512) as file:
+            _write_pictures(file, disk, folder, settings, members, workers)
             _write_testsets(file, members, settings)
-        with open(building / "cuhk-03.mat", "r+b") as file:  # by this MATLAB knows its own
-            file.write(b"MATLAB 7.3 MAT-file, written by rga.data.synthetic".ljust(124) + b"\x00\x02IM")
-        for boxes in BOXES:
-            _write_protocol(building / f"cuhk03_new_protocol_config_{boxes}.mat", members, settings)
-        _write_json(building / "people.json", _truth(members))
-        _write_json(building / KNOBS, settings)
-        os.replace(building, root)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+        disk.seek(0)  # by this MATLAB knows its own
+        disk.write(b"MATLAB 7.3 MAT-file, written by rga.data.synthetic".ljust(124) + b"\x00\x02IM")
+        disk.check()
+    for boxes in BOXES:
+        _write_protocol(folder / f"cuhk03_new_protocol_config_{boxes}.mat", members, settings)
+    _write_json(folder / "people.json", _truth(members))
+    _write_json(folder / KNOBS, settings)
 
 
 def _write_pictures(
-    file: h5py.File, building: Path, settings: dict, members: list[Member], workers: int | None
+    file: h5py.File, disk: Disk, folder: Path, settings: dict, members: list[Member], workers: int | None
 ) -> None:
     cells = {}
     for boxes in BOXES:
@@ -223,23 +242,37 @@ def _write_pictures(
             outer[0, pair - 1] = cell.ref
             cells[boxes, pair] = cell
     refs = file["#refs#"]
-    for member, pictures in zip(members, _pictures(settings, members, workers), strict=True):
-        for boxes in BOXES:
-            cell = cells[boxes, member.pair]
-            for index in range(1, 2 * PER_CAMERA + 1):
-                name = f"{boxes}_{stem(member, index)}"
-                if index in pictures:
-                    crop, parts = (getattr(pictures[index], field) for field in (boxes, f"{boxes}_parts"))
-                    image = refs.create_dataset(name, data=np.ascontiguousarray(crop.T))
-                    image.attrs["MATLAB_class"] = np.bytes_("uint8")
-                    Image.fromarray(parts).save(
-                        building / f"parts_{boxes}" / f"{stem(member, index)}.png", compress_level=3
-                    )
-                else:
-                    image = refs.create_dataset(name, data=np.zeros(2, np.uint64))
-                    image.attrs["MATLAB_class"] = np.bytes_("double")
-                    image.attrs["MATLAB_empty"] = np.uint8(1)
-                cell[index - 1, member.number - 1] = image.ref
+    with closing(_pictures(settings, members, workers)) as drawn:
+        for member, pictures in tqdm(
+            zip(members, drawn, strict=True), total=len(members), desc="drawing people"
+        ):
+            for boxes in BOXES:
+                _write_person(folder, refs, cells[boxes, member.pair], boxes, member, pictures)
+            disk.check()
+
+
+def _write_person(
+    folder: Path,
+    refs: h5py.Group,
+    cell: h5py.Dataset,
+    boxes: str,
+    member: Member,
+    pictures: dict[int, Picture],
+) -> None:
+    for index in range(1, 2 * PER_CAMERA + 1):
+        name = f"{boxes}_{stem(member, index)}"
+        if index in pictures:
+            crop, parts = (getattr(pictures[index], field) for field in (boxes, f"{boxes}_parts"))
+            image = refs.create_dataset(name, data=np.ascontiguousarray(crop.T))
+            image.attrs["MATLAB_class"] = np.bytes_("uint8")
+            Image.fromarray(parts).save(
+                folder / f"parts_{boxes}" / f"{stem(member, index)}.png", compress_level=3
+            )
+        else:
+            image = refs.create_dataset(name, data=np.zeros(2, np.uint64))
+            image.attrs["MATLAB_class"] = np.bytes_("double")
+            image.attrs["MATLAB_empty"] = np.uint8(1)
+        cell[index - 1, member.number - 1] = image.ref
 
 
 def _pictures(settings: dict, members: list[Member], workers: int | None) -> Iterator[dict[int, Picture]]:
@@ -253,7 +286,11 @@ def _pictures(settings: dict, members: list[Member], workers: int | None) -> Ite
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     code = f"from {__name__} import serve; serve()"
     command = [sys.executable, "-c", code, json.dumps(settings), str(workers)]
-    children = [Popen([*command, str(i)], stdout=PIPE, env=environment) for i in range(workers)]
+    # A session of their own, so that Ctrl-C stops this process only, which then ends them.
+    children = [
+        Popen([*command, str(i)], stdout=PIPE, env=environment, start_new_session=True)
+        for i in range(workers)
+    ]
     try:
         for i in range(len(members)):
             yield pickle.load(children[i % workers].stdout)
@@ -344,5 +381,8 @@ def _write_json(path: Path, value) -> None:
 def serve() -> None:
     """What a child process of _pictures does: draw every workers-th member and hand the pictures over."""
     settings, workers, first = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    for member in cast(settings)[first::workers]:
-        pickle.dump(_portray(settings, member), sys.stdout.buffer, protocol=5)
+    try:
+        for member in cast(settings)[first::workers]:
+            pickle.dump(_portray(settings, member), sys.stdout.buffer, protocol=5)
+    except BrokenPipeError:
+        os._exit(1)  # who asked was killed

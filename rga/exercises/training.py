@@ -1,11 +1,11 @@
-"""Exercises of the notebooks: the package's own code is the solution, a checker hints at the first mistake."""
+"""Notebook 03: mine the hard pairs."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from rga.losses import hardest  # the solution of "mine the hard pairs" (03)
+from rga.losses import hardest  # the solution
 
 Hardest = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 

@@ -1,0 +1,19 @@
+"""Exercises of the notebooks: the package's own code is the solution, a checker hints at the first mistake.
+
+A checker tries an answer stage by stage and returns "all stages passed", or what the first failing stage expected
+and a hint.
+"""
+
+from rga.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
+from rga.exercises.training import check_hardest, hardest
+
+__all__ = [
+    "check_hardest",
+    "check_junk",
+    "check_leak",
+    "check_sampler",
+    "hardest",
+    "junk",
+    "leak",
+    "sampler",
+]

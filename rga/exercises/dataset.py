@@ -1,0 +1,151 @@
+"""Notebook 01: compute junk, find the leak in a split, write a P×K sampler."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rga.data.core import Sample, Splits
+from rga.data.sampler import PKSampler
+
+Sampler = Callable[[Sequence[int], int, int, int], list[list[int]]]
+
+
+def junk(q_pids: Tensor, g_pids: Tensor, q_camids: Tensor, g_camids: Tensor) -> Tensor:
+    """(Q,), (G,), (Q,), (G,) -> (Q, G) booleans: what the ranking of a query must leave out."""
+    own = (q_pids[:, None] == g_pids) & (q_camids[:, None] == g_camids)
+    return own | (g_pids == -1)
+
+
+def leak(splits: Splits) -> set[int]:
+    """The people, by the data set's own numbers, who are for training and in query or gallery too."""
+    trained = {splits.labels[sample.pid] for sample in splits.train}
+    return trained & {sample.pid for sample in splits.query + splits.gallery}
+
+
+def sampler(pids: Sequence[int], p: int, k: int, seed: int) -> list[list[int]]:
+    """The batches of one epoch: p identities × k images each, as indices into pids."""
+    return [[index for index, _ in batch] for batch in PKSampler(pids, p, k, seed)]
+
+
+def check_junk(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> str:
+    """Try `answer` in place of `junk`."""
+    q_pids, q_camids = torch.tensor([1, 1, 2]), torch.tensor([1, 2, 1])
+    g_pids, g_camids = torch.tensor([1, 1, 2, 2, 0, -1]), torch.tensor([1, 2, 1, 3, 1, 2])
+    ids = q_pids, g_pids, q_camids, g_camids
+    try:
+        got = torch.as_tensor(answer(*(x.clone() for x in ids)))
+    except Exception as error:
+        return f"stage 1, it runs: {_said(error)}. Hint: compare a column of queries with a row of gallery images."
+    if got.shape != (3, 6) or got.dtype != torch.bool:
+        return (
+            f"stage 2, shape: expected (3, 6) booleans, got {tuple(got.shape)} {got.dtype}. Hint: one answer for "
+            "each query and gallery image; q_pids[:, None] is a column."
+        )
+    person, camera = q_pids[:, None] == g_pids, q_camids[:, None] == g_camids
+    seen, expected = got[:, :5], (person & camera)[:, :5]
+    if (seen & ~person[:, :5] & camera[:, :5]).any():
+        return (
+            "stage 3, strangers: somebody else, or a distractor, is left out. Hint: strangers from the query's own "
+            "camera stay in the ranking: they are what makes it hard."
+        )
+    if (seen & person[:, :5] & ~camera[:, :5]).any():
+        return "stage 4, matches: a match is left out. Hint: the same person from another camera is what we look for."
+    if not torch.equal(seen, expected):
+        return (
+            f"stage 5, own camera: expected {expected.int().tolist()} for the first five images, got "
+            f"{seen.int().tolist()}. Hint: both pid and camid must be equal."
+        )
+    if not got[:, 5].all():
+        return "stage 6, pid -1: no person, so no stranger either. Hint: it is junk to every query."
+    return "all stages passed"
+
+
+def check_leak(answer: Callable[[Splits], set[int]]) -> str:
+    """Try `answer` in place of `leak`."""
+    broken = _splits(labels=(2, 3, 5, 9), query=(1, 3, 7), gallery=(0, 1, 3, 7, 9))
+    try:
+        got = {int(pid) for pid in answer(broken)}
+    except Exception as error:
+        return f"stage 1, it runs: {_said(error)}. Hint: return a set of numbers; splits.train holds Samples."
+    if got == {0, 1, 3}:
+        return (
+            "stage 2, numbers: {0, 1, 3} are classes of the training set that happen to be somebody else's number. "
+            "Hint: splits.labels[pid] is the data set's own number of training identity pid."
+        )
+    if got == {3}:
+        return "stage 3, gallery: 9 was missed. Hint: whoever is in the gallery only is a leak as well."
+    if got == {9}:
+        return (
+            "stage 3, query: 3 was missed. Hint: union of query and gallery, then intersection with training."
+        )
+    if got != {3, 9}:
+        return f"stage 4, people: expected {{3, 9}}, got {got or '{}'}. Hint: those in both, and no one else."
+    if whole := answer(_splits(labels=(2, 5), query=(1, 3), gallery=(0, 1, 3))):
+        return f"stage 5, a clean split: expected an empty set, got {whole}. Hint: compute, do not remember."
+    return "all stages passed"
+
+
+def _splits(labels: Sequence[int], query: Sequence[int], gallery: Sequence[int]) -> Splits:
+    def samples(name: str, pids: Sequence[int]) -> tuple[Sample, ...]:
+        return tuple(Sample(Path(f"{name}_{pid}.png"), pid, 1) for pid in pids)
+
+    subsets = samples("train", range(len(labels))), samples("query", query), samples("gallery", gallery)
+    return Splits("made up", *subsets, labels=tuple(labels))
+
+
+def check_sampler(answer: Sampler) -> str:
+    """Try `answer` in place of `sampler`."""
+    pids = [0, 1, 2, 3, 4, 5, 6] * 3 + [6, 5, 4, 3, 2, 1, 0] + [0, 0, 3]  # 4 to 6 images of each identity
+    p, k, seeds = 3, 4, range(20)
+    try:
+        epochs = [_batches(answer, pids, p, k, seed) for seed in seeds]
+    except Exception as error:
+        return f"stage 1, it runs: {_said(error)}. Hint: return a list of batches, each a list of indices into pids."
+    lengths = [[len(batch) for batch in epoch] for epoch in epochs]
+    if wrong := [found for found in lengths if found != [12, 12]]:
+        return (
+            f"stage 2, sizes: 7 identities in batches of 3 × 4 are 2 batches of 12 images, got {wrong[0]}. Hint: "
+            "identities that do not fill a batch are left out."
+        )
+    drawn = [[Counter(pids[i] for i in batch) for batch in epoch] for epoch in epochs]
+    if wrong := [batch for batch in chain(*drawn) if sorted(batch.values()) != [k] * p]:
+        return (
+            f"stage 3, P × K: a batch holds {dict(wrong[0])} (identity: images). Hint: choose p identities first, then "
+            "k images of each; a random batch holds few companions."
+        )
+    if any(first.keys() & second.keys() for first, second in drawn):
+        return (
+            "stage 4, an epoch: an identity is in both batches. Hint: shuffle the identities once, then cut them into "
+            "groups of p; drawing p anew each time visits some twice and others never."
+        )
+    if any(len(set(batch)) < len(batch) for batch in chain(*epochs)):
+        return "stage 5, images: one twice in a batch. Hint: draw the k images of an identity without replacement."
+    few = [0, 0, 1, 1, 1]
+    try:
+        poor = _batches(answer, few, 2, 4, 0)
+    except Exception as error:
+        return (
+            f"stage 6, few images: {_said(error)}. Hint: where an identity has fewer than k, take some twice."
+        )
+    if [Counter(few[i] for i in batch) for batch in poor] != [{0: 4, 1: 4}] or set(poor[0]) != set(range(5)):
+        return (
+            f"stage 6, few images: 2 and 3 images, k = 4, got {poor}. Hint: take each image once before any is taken "
+            "again."
+        )
+    if epochs[0] != _batches(answer, pids, p, k, 0):
+        return "stage 7, seed: the same seed gave other batches. Hint: make a generator of the seed in the function."
+    if all(epoch == epochs[0] for epoch in epochs):
+        return "stage 7, seed: each seed gives the same batches. Hint: shuffle, with a generator made of the seed."
+    return "all stages passed"
+
+
+def _batches(answer: Sampler, pids: Sequence[int], p: int, k: int, seed: int) -> list[list[int]]:
+    return [[int(i) for i in batch] for batch in answer(list(pids), p, k, seed)]
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
