@@ -24,32 +24,51 @@ def embed(x, weight, norm, rows=slice(None), relu=True):
     return x.relu() if relu else x
 
 
-def literal_logits(score, x_BDhw):
+def literal_logits(score, x_BDhw, relations=True, feature=True, embedding="asymmetric"):
     """One logit per node, (B, 1, h, w), by equations 1 to 4 with the relation matrix in full."""
-    grid, d = x_BDhw.shape[2:], score.embed.out_channels // 3
-    theta, phi, psi = (
-        embed(x_BDhw, score.embed.weight, score.embed_norm, slice(i * d, (i + 1) * d)) for i in range(3)
+    grid, y = x_BDhw.shape[2:], []
+    names = (
+        {"asymmetric": ["theta", "phi"], "symmetric": ["theta"], "none": []}[embedding] if relations else []
     )
-    r_BNN = torch.matmul(theta.flatten(2).transpose(1, 2), phi.flatten(2))
-    stacked = torch.cat([r_BNN.transpose(1, 2).unflatten(2, grid), r_BNN.unflatten(2, grid)], dim=1)
-    relation = embed(stacked, score.relate.weight, score.relate_norm)
-    y = torch.cat([psi.mean(1, keepdim=True), relation], dim=1)
-    y = embed(y, score.hidden.weight, score.hidden_norm)
+    names += ["psi"] if feature else []
+    of = {"theta": x_BDhw}
+    for i, name in enumerate(names):
+        d = score.embed.out_channels // len(names)
+        of[name] = embed(x_BDhw, score.embed.weight, score.embed_norm, slice(i * d, (i + 1) * d))
+    if feature:
+        y.append(of["psi"].mean(1, keepdim=True))
+    if relations:
+        theta, phi = of["theta"].flatten(2), of.get("phi", of["theta"]).flatten(2)
+        r_BNN = torch.matmul(theta.transpose(1, 2), phi)
+        stacked = torch.cat([r_BNN.transpose(1, 2).unflatten(2, grid), r_BNN.unflatten(2, grid)], dim=1)
+        y.append(embed(stacked, score.relate.weight, score.relate_norm))
+    y = embed(torch.cat(y, dim=1), score.hidden.weight, score.hidden_norm)
     return embed(y, score.logit.weight, score.logit_norm, relu=False)
 
 
 class LiteralRGA(nn.Module):
-    """The same function and the same parameters as the RGA it is given, with N x N and C x C matrices."""
+    """The same function and the same parameters as the RGA it is given, with N x N and C x C matrices.
 
-    def __init__(self, rga):
+    It is told what the RGA was told: order, and relations, feature, embedding.
+    """
+
+    def __init__(self, rga, order="sc", **ablation):
         super().__init__()
-        self.rga = rga
+        self.rga, self.order, self.ablation = rga, order, ablation
+
+    def gates(self, branch, x):
+        """(B, 1, H, W) or (B, C, 1, 1); 1 for a branch that is not there."""
+        module = getattr(self.rga, branch)
+        if not hasattr(module, "score"):
+            return 1
+        if branch == "spatial":
+            return module.gate(literal_logits(module.score, x, **self.ablation))
+        nodes = x.flatten(2).transpose(1, 2).unsqueeze(-1)
+        return module.gate(literal_logits(module.score, nodes, **self.ablation)).transpose(1, 2)
 
     def forward(self, x):
-        rga = self.rga
-        if hasattr(rga.spatial, "score"):
-            x = rga.spatial.gate(literal_logits(rga.spatial.score, x)) * x
-        if hasattr(rga.channel, "score"):
-            nodes = x.flatten(2).transpose(1, 2).unsqueeze(-1)
-            x = rga.channel.gate(literal_logits(rga.channel.score, nodes)).transpose(1, 2) * x
+        if self.order == "parallel":
+            return self.gates("spatial", x) * self.gates("channel", x) * x
+        for branch in ("spatial", "channel") if self.order == "sc" else ("channel", "spatial"):
+            x = self.gates(branch, x) * x
         return x

@@ -5,15 +5,22 @@ and a hint.
 """
 
 from rga.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
+from rga.exercises.module import check_low_cost, check_node, check_row_half, low_cost, node, row_half
 from rga.exercises.training import check_hardest, hardest
 
 __all__ = [
     "check_hardest",
     "check_junk",
     "check_leak",
+    "check_low_cost",
+    "check_node",
+    "check_row_half",
     "check_sampler",
     "hardest",
     "junk",
     "leak",
+    "low_cost",
+    "node",
+    "row_half",
     "sampler",
 ]

@@ -4,24 +4,36 @@ from functools import partial
 from pathlib import Path
 
 from rga.models.attach import Attention, attach
+from rga.models.cbam import CBAM
+from rga.models.fc import FC
+from rga.models.gates import Gates
 from rga.models.imagenet import load_imagenet
+from rga.models.non_local import NonLocal, SimplifiedNonLocal
 from rga.models.reid import STAGES, Output, ReIDModel, create_backbone, remove_classifier, remove_last_stride
 from rga.models.released import load_released, released_state_dict
-from rga.models.rga import RGA, ChannelRGA, Gates, RelationScore, SpatialRGA
+from rga.models.resize import resize
+from rga.models.rga import RGA, ChannelRGA, RelationScore, SpatialRGA
+from rga.models.se import SE
 
 __all__ = [
     "ATTENTION",
+    "CBAM",
+    "FC",
     "RGA",
+    "SE",
     "STAGES",
     "ChannelRGA",
+    "NonLocal",
     "Output",
     "ReIDModel",
     "RelationScore",
+    "SimplifiedNonLocal",
     "SpatialRGA",
     "attach",
     "create_model",
     "load_released",
     "released_state_dict",
+    "resize",
 ]
 
 # Each is called with (channels, (height, width), init_gates=...) of the feature map it will see.
@@ -30,6 +42,23 @@ ATTENTION: dict[str, Attention | None] = {
     "rga_s": partial(RGA, channel=False),
     "rga_c": partial(RGA, spatial=False),
     "rga_sc": RGA,
+    "rga_cs": partial(RGA, order="cs"),
+    "rga_parallel": partial(RGA, order="parallel"),
+    "rga_s_no_relation": partial(RGA, channel=False, relations=False),
+    "rga_s_no_feature": partial(RGA, channel=False, feature=False),
+    "rga_c_no_relation": partial(RGA, spatial=False, relations=False),
+    "rga_c_no_feature": partial(RGA, spatial=False, feature=False),
+    "rga_sc_symmetric": partial(RGA, embedding="symmetric"),
+    "rga_sc_no_embedding": partial(RGA, embedding="none"),
+    "cbam_s": partial(CBAM, channel=False),
+    "cbam_c": partial(CBAM, spatial=False),
+    "cbam": CBAM,
+    "fc_s": partial(FC, channel=False),
+    "fc_c": partial(FC, spatial=False),
+    "fc_parallel": FC,
+    "se": SE,
+    "non_local": NonLocal,
+    "snl": SimplifiedNonLocal,
 }
 
 
@@ -41,12 +70,14 @@ def create_model(
     size: tuple[int, int] = (256, 128),
     weights: str | Path | None = None,
     init_gates: Gates = "released",
+    trained_size: tuple[int, int] | None = None,
 ) -> ReIDModel:
     """A re-identification network: torchvision backbone, last stride 1, attention after its four stages.
 
     backbone: a key of STAGES. attention: a key of ATTENTION. num_pids: training identities. size: (height,
     width) of the images, at least (64, 32). weights: None (random), "imagenet" or the path of a state dict of the
-    backbone. init_gates: "released" (gates start as random maps) or "identity" (they start at 1).
+    backbone. init_gates: "released" (gates start as random maps) or "identity" (they start at 1); non-local blocks
+    have none. trained_size: build the network for images of this size, then move it to `size` with `resize`.
     `model.config` holds these arguments (weights in words): the checkpoint keeps them.
     Raises ValueError or FileNotFoundError that name the choices.
     """
@@ -56,15 +87,17 @@ def create_model(
     described = load_imagenet(network, backbone, weights)
     remove_last_stride(network)
     num_features = remove_classifier(network)
+    built_size = tuple(trained_size or size)
     if ATTENTION[attention] is not None:
-        attach(network, STAGES[backbone], partial(ATTENTION[attention], init_gates=init_gates), size)
-    model = ReIDModel(network, num_features, num_pids, size)
+        attach(network, STAGES[backbone], partial(ATTENTION[attention], init_gates=init_gates), built_size)
+    model = ReIDModel(network, num_features, num_pids, built_size)
     model.config = {
         "backbone": backbone,
         "attention": attention,
         "num_pids": num_pids,
-        "size": list(size),
+        "size": list(built_size),
         "weights": described,
         "init_gates": init_gates,
+        "trained_size": None,
     }
-    return model
+    return model if trained_size is None else resize(model, size)

@@ -44,8 +44,9 @@ class ReIDModel(nn.Module):
         if tuple(images.shape[1:]) != (3, *self.size):
             raise ValueError(
                 f"this network was built for images (B, 3, {self.size[0]}, {self.size[1]}), got "
-                f"{tuple(images.shape)}: resize the images (rga.data.transforms.test_transform) or build the "
-                "network with size=(height, width) of these images."
+                f"{tuple(images.shape)}: resize the images (rga.data.transforms.resize), build the "
+                "network with size=(height, width) of these images, or move a trained one there with "
+                "rga.models.resize."
             )
         feature = self.backbone(images)
         embedding = self.neck(feature)

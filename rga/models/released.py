@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from rga.models.rga import RGA, DoubleSigmoid
+from rga.models.gates import DoubleSigmoid
+from rga.models.rga import RGA, RelationScore
 
 # Layer of our RelationScore -> released layers (several: stacked along the outputs); {} is "spatial" or "channel".
 LAYERS = {
@@ -29,8 +30,17 @@ HEADS = {"neck": "feat_bn", "classifier": "cls"}
 def released_names(module: nn.Module) -> dict[str, tuple[str, ...]]:
     """Every name of module.state_dict() -> the released name(s) of the same numbers.
 
-    module: an `RGA`, or a network with one behind each stage (`rga_att1` … `rga_att4` in order).
+    module: an `RGA`, or a network with one behind each stage (`rga_att1` … `rga_att4` in order). Raises ValueError
+    for a variant that the released code does not have.
     """
+    for child in module.modules():
+        other_order = isinstance(child, RGA) and child.order != "sc"
+        other_parts = isinstance(child, RelationScore) and child.num_embeddings != 3  # theta, phi, psi
+        if other_order or other_parts:
+            raise ValueError(
+                "the released code has RGA-S, RGA-C and RGA-SC only: build the network with rga_s, rga_c or rga_sc. "
+                "Got another order of the two, or parts left out."
+            )
     attentions = [name for name, child in module.named_modules() if isinstance(child, RGA)]
     names = {}
     for ours in module.state_dict():

@@ -1,7 +1,8 @@
-"""Relation-aware global attention: one gate per position (RGA-S), one per channel (RGA-C), or both in turn (RGA-SC).
+"""Relation-aware global attention: one gate per position (RGA-S), one per channel (RGA-C), or both.
 
 Paper: Zhang, Lan, Zeng, Jin, Chen, "Relation-Aware Global Attention for Person Re-identification", CVPR 2020,
-section 3; details the paper leaves open are as in the authors' released code.
+arXiv 1904.02998, section 3; details the paper leaves open are as in the authors' released code. What that code does
+not hold either, the rows of tables 1 and 4, is built by leaving out or sharing parts of it and nothing else.
 
 Letters in names: B images, D features of a node, N nodes, K = N/8 numbers per node that summarise its relations,
 H x W the grid the nodes lie on, C channels.
@@ -9,11 +10,15 @@ H x W the grid the nodes lie on, C channels.
 
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Gates = Literal["released", "identity"]
+from rga.models.gates import Gates, make_gate
+
+Order = Literal["sc", "cs", "parallel"]
+Embedding = Literal["asymmetric", "symmetric", "none"]
+# How many embeddings of a node serve as the two sides of its relations.
+SIDES: dict[Embedding, int] = {"asymmetric": 2, "symmetric": 1, "none": 0}
 
 
 class RelationScore(nn.Module):
@@ -28,109 +33,149 @@ class RelationScore(nn.Module):
 
     and two thin products give exactly the released result (and its gradients) without ever forming the N x N
     matrix. `relations` forms it on demand, to look at.
+
+    relations=False, feature=False: the logit is made without the relations, or without the node itself (table 1).
+    embedding: theta and phi apart ("asymmetric", the paper's), one for both ("symmetric"), or the raw features of
+    the nodes in their place ("none") (table 4).
     """
 
-    def __init__(self, num_nodes: int, node_dim: int, reduction: int = 8) -> None:
+    def __init__(
+        self,
+        num_nodes: int,
+        node_dim: int,
+        reduction: int = 8,
+        *,
+        relations: bool = True,
+        feature: bool = True,
+        embedding: Embedding = "asymmetric",
+    ) -> None:
         super().__init__()
+        if not (relations or feature):
+            raise ValueError("RGA needs relations=True, feature=True or both, got neither.")
+        if embedding not in SIDES:
+            raise ValueError(f"unknown embedding {embedding!r}: choose one of {', '.join(SIDES)}.")
         self.num_nodes, self.node_dim = num_nodes, node_dim
+        self.has_relations, self.has_feature = relations, feature
+        self.embedding = embedding
         embed_dim = max(1, node_dim // reduction)
         relation_dim = max(1, num_nodes // reduction)
         hidden_dim = max(1, (1 + relation_dim) // reduction)
+        # theta, phi (the two sides of a relation) and psi (the node itself) read the same input: one convolution.
+        self.num_embeddings = relations * SIDES[embedding] + feature
         # 1x1 convolutions, kept as Conv1d so that model.to(memory_format=torch.channels_last) leaves their strides
         # alone: a channels-last weight would make PyTorch transpose the nodes of RGA-C.
-        # theta, phi (the two sides of a relation) and psi (the node itself) read the same input: one convolution.
-        self.embed = nn.Conv1d(node_dim, 3 * embed_dim, 1, bias=False)
-        self.embed_norm = nn.BatchNorm2d(3 * embed_dim)
-        # Only the weights of this one are used: calling it would need the N x N matrix.
-        self.relate = nn.Conv1d(2 * num_nodes, relation_dim, 1, bias=False)
-        self.relate_norm = nn.BatchNorm2d(relation_dim)
-        self.hidden = nn.Conv1d(1 + relation_dim, hidden_dim, 1, bias=False)
+        if self.num_embeddings:
+            self.embed = nn.Conv1d(node_dim, self.num_embeddings * embed_dim, 1, bias=False)
+            self.embed_norm = nn.BatchNorm2d(self.num_embeddings * embed_dim)
+        if relations:
+            # Only the weights of this one are used: calling it would need the N x N matrix.
+            self.relate = nn.Conv1d(2 * num_nodes, relation_dim, 1, bias=False)
+            self.relate_norm = nn.BatchNorm2d(relation_dim)
+        self.hidden = nn.Conv1d(feature + relations * relation_dim, hidden_dim, 1, bias=False)
         self.hidden_norm = nn.BatchNorm2d(hidden_dim)
         self.logit = nn.Conv1d(hidden_dim, 1, 1, bias=False)
         self.logit_norm = nn.BatchNorm2d(1)
 
-    def embeddings(self, x_BDHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """theta, phi and psi of every node (equations 1 and 2): three tensors (B, D/8, N), none negative."""
+    def embeddings(self, x_BDHW: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """theta, phi and psi of every node (equations 1 and 2): three tensors (B, D/8, N), none negative.
+
+        Without embeddings theta and phi are the nodes (B, D, N) themselves; without the feature psi is None.
+        """
         _, dim, height, width = x_BDHW.shape
         if (dim, height * width) != (self.node_dim, self.num_nodes):
             raise ValueError(
                 f"this RGA was built for {self.num_nodes} nodes of {self.node_dim} features, got "
                 f"{height * width} nodes of {dim}: its relation weights belong to positions, so build it with the "
-                "size (height, width) of the feature map that it is to see."
+                "size (height, width) of the feature map that it is to see, or move a trained one there with "
+                "rga.models.resize."
             )
-        embedded = self.embed_norm(F.conv2d(x_BDHW, self.embed.weight[..., None]))
-        theta, phi, psi = F.relu(embedded, inplace=True).flatten(2).chunk(3, dim=1)
-        return theta, phi, psi
+        parts: list[Tensor] = []
+        if self.num_embeddings:
+            embedded = self.embed_norm(F.conv2d(x_BDHW, self.embed.weight[..., None]))
+            parts += F.relu(embedded, inplace=True).flatten(2).chunk(self.num_embeddings, dim=1)
+        psi = parts.pop() if self.has_feature else None
+        sides = parts or [x_BDHW.flatten(2)]
+        return sides[0], sides[-1], psi
 
     def relations(self, x_BDHW: Tensor) -> Tensor:
-        """The relation matrix R, (B, N, N): R[:, i, j] = theta_i . phi_j, no softmax, no scaling, not symmetric."""
+        """The relation matrix R, (B, N, N): R[:, i, j] = theta_i . phi_j, no softmax, no scaling.
+
+        Not symmetric, unless the embedding is "symmetric" or "none". Raises ValueError if built without relations.
+        """
+        if not self.has_relations:
+            raise ValueError("this RGA was built with relations=False: it has none to show.")
         theta, phi, _ = self.embeddings(x_BDHW)
         return theta.mT @ phi
 
     def forward(self, x_BDHW: Tensor) -> Tensor:
         grid = x_BDHW.shape[2:]
         theta, phi, psi = self.embeddings(x_BDHW)
-        w_in, w_out = self.relate.weight[..., 0].split(self.num_nodes, dim=1)
-        # Nodes before features (B, N, K), which is channels-last once it is a grid again: no copy anywhere.
-        relation_BNK = (theta.mT @ (phi @ w_in.T)).baddbmm_(phi.mT, theta @ w_out.T)
-        relation = F.relu(self.relate_norm(relation_BNK.mT.unflatten(2, grid)), inplace=True)
         # hidden(cat([mean of psi, relation])), without copying the large second part to make the cat.
-        w_unary, w_relation = self.hidden.weight[..., None].split([1, self.hidden.in_channels - 1], dim=1)
-        unary = psi.mean(1, keepdim=True).unflatten(2, grid)
-        hidden = self.hidden_norm(F.conv2d(relation, w_relation) + w_unary.view(1, -1, 1, 1) * unary)
-        return self.logit_norm(F.conv2d(F.relu(hidden, inplace=True), self.logit.weight[..., None]))
-
-
-class DoubleSigmoid(nn.Module):
-    """2 * sigmoid: a gate that is exactly open (1) at logit 0, where the released gate is half closed."""
-
-    def forward(self, logit: Tensor) -> Tensor:
-        return 2 * torch.sigmoid(logit)
-
-
-def _gate(score: RelationScore, init_gates: Gates) -> nn.Module:
-    if init_gates == "released":
-        return nn.Sigmoid()
-    if init_gates == "identity":
-        nn.init.zeros_(score.logit_norm.weight)
-        return DoubleSigmoid()
-    raise ValueError(f"init_gates must be 'released' or 'identity', got {init_gates!r}.")
+        w_unary, w_relation = self.hidden.weight[..., None].tensor_split([int(self.has_feature)], dim=1)
+        hidden = 0
+        if self.has_relations:
+            w_in, w_out = self.relate.weight[..., 0].split(self.num_nodes, dim=1)
+            # Nodes before features (B, N, K), which is channels-last once it is a grid again: no copy anywhere.
+            relation_BNK = theta.mT @ (phi @ w_in.T)
+            # Autocast does not reach in-place operations; raw nodes may be float32.
+            relation_BNK.baddbmm_(phi.mT.to(relation_BNK.dtype), theta @ w_out.T)
+            relation = F.relu(self.relate_norm(relation_BNK.mT.unflatten(2, grid)), inplace=True)
+            hidden = F.conv2d(relation, w_relation)
+        if self.has_feature:
+            hidden = hidden + w_unary.view(1, -1, 1, 1) * psi.mean(1, keepdim=True).unflatten(2, grid)
+        hidden = F.relu(self.hidden_norm(hidden), inplace=True)
+        return self.logit_norm(F.conv2d(hidden, self.logit.weight[..., None]))
 
 
 class SpatialRGA(nn.Module):
     """RGA-S (section 3.2): the nodes are the H*W positions, a node's features its C channels. (B, C, H, W) -> same.
 
-    init_gates="released": gates are sigmoids, random at the start, as in the released code. "identity": gates are
-    2*sigmoid of a logit that starts at 0, so that the module starts as the identity; the same parameters.
+    init_gates: see `make_gate`. ablation: relations, feature, embedding of `RelationScore`.
     """
 
     def __init__(
-        self, channels: int, size: tuple[int, int], reduction: int = 8, init_gates: Gates = "released"
+        self,
+        channels: int,
+        size: tuple[int, int],
+        reduction: int = 8,
+        init_gates: Gates = "released",
+        **ablation: bool | str,
     ) -> None:
         super().__init__()
-        self.score = RelationScore(size[0] * size[1], channels, reduction)
-        self.gate = _gate(self.score, init_gates)
+        self.size = tuple(size)
+        self.score = RelationScore(size[0] * size[1], channels, reduction, **ablation)
+        self.gate = make_gate(self.score.logit_norm, init_gates)
 
     def relations(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, H*W, H*W), positions in row-major order; see `RelationScore.relations`."""
         return self.score.relations(x)
 
+    def attention(self, x: Tensor) -> Tensor:
+        """The gate of every position, (B, 1, H, W)."""
+        return self.gate(self.score(x))
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.gate(self.score(x)) * x
+        return self.attention(x) * x
 
 
 class ChannelRGA(nn.Module):
     """RGA-C (section 3.3): the nodes are the C channels, a node's features its H*W values. (B, C, H, W) -> same.
 
-    init_gates: as in `SpatialRGA`.
+    Its arguments are those of `SpatialRGA`.
     """
 
     def __init__(
-        self, channels: int, size: tuple[int, int], reduction: int = 8, init_gates: Gates = "released"
+        self,
+        channels: int,
+        size: tuple[int, int],
+        reduction: int = 8,
+        init_gates: Gates = "released",
+        **ablation: bool | str,
     ) -> None:
         super().__init__()
-        self.score = RelationScore(channels, size[0] * size[1], reduction)
-        self.gate = _gate(self.score, init_gates)
+        self.size = tuple(size)
+        self.score = RelationScore(channels, size[0] * size[1], reduction, **ablation)
+        self.gate = make_gate(self.score.logit_norm, init_gates)
 
     @staticmethod
     def _nodes(x: Tensor) -> Tensor:
@@ -141,16 +186,23 @@ class ChannelRGA(nn.Module):
         """(B, C, H, W) -> (B, C, C); see `RelationScore.relations`."""
         return self.score.relations(self._nodes(x))
 
+    def attention(self, x: Tensor) -> Tensor:
+        """The gate of every channel, (B, C, 1, 1)."""
+        return self.gate(self.score(self._nodes(x))).transpose(1, 2)
+
     def forward(self, x: Tensor) -> Tensor:
-        gate_B1C1 = self.gate(self.score(self._nodes(x)))
-        return gate_B1C1.transpose(1, 2) * x
+        return self.attention(x) * x
 
 
 class RGA(nn.Module):
-    """RGA-SC (section 3.4): RGA-S, then RGA-C on its output; or one of the two alone. (B, C, H, W) -> same.
+    """RGA-S, RGA-C, or both (section 3.4). (B, C, H, W) -> same.
 
     channels, size: shape (C, (H, W)) of the feature map it will see; fixed, because its weights belong to nodes.
-    Raises ValueError in forward for a feature map of another shape.
+    order: "sc", RGA-C on the output of RGA-S, is the paper's; "cs" the other way round; "parallel" computes both
+    gates from the same input and multiplies it by both (the paper does not say how its RGA-S//C joins the two; the
+    product leaves the gates, and what they act on, as they are in the sequences).
+    reduction, relations, feature, embedding: see `RelationScore`. init_gates: see `make_gate`.
+    Raises ValueError for arguments that cannot be, and in forward for a feature map of another shape.
     """
 
     def __init__(
@@ -161,12 +213,27 @@ class RGA(nn.Module):
         channel: bool = True,
         reduction: int = 8,
         init_gates: Gates = "released",
+        *,
+        order: Order = "sc",
+        relations: bool = True,
+        feature: bool = True,
+        embedding: Embedding = "asymmetric",
     ) -> None:
         super().__init__()
         if not (spatial or channel):
             raise ValueError("RGA needs spatial=True, channel=True or both, got neither.")
-        self.spatial = SpatialRGA(channels, size, reduction, init_gates) if spatial else nn.Identity()
-        self.channel = ChannelRGA(channels, size, reduction, init_gates) if channel else nn.Identity()
+        if order not in ("sc", "cs", "parallel"):
+            raise ValueError(f"unknown order {order!r}: choose one of sc, cs, parallel.")
+        if order != "sc" and not (spatial and channel):
+            raise ValueError(f"order={order!r} needs spatial=True and channel=True.")
+        self.order = order
+        common = channels, size, reduction, init_gates
+        ablation = {"relations": relations, "feature": feature, "embedding": embedding}
+        self.spatial = SpatialRGA(*common, **ablation) if spatial else nn.Identity()
+        self.channel = ChannelRGA(*common, **ablation) if channel else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.channel(self.spatial(x))
+        if self.order == "parallel":
+            return self.channel.attention(x) * (self.spatial.attention(x) * x)
+        first, second = (self.spatial, self.channel) if self.order == "sc" else (self.channel, self.spatial)
+        return second(first(x))

@@ -41,3 +41,12 @@ def test_released_weights_need_released_gates():
     state = released_state_dict(RGA(16, (4, 2)))
     with pytest.raises(ValueError, match="init_gates='released'"):
         load_released(RGA(16, (4, 2), init_gates="identity"), state)
+
+
+@pytest.mark.parametrize("variant", [{"order": "cs"}, {"feature": False}, {"embedding": "symmetric"}])
+def test_variants_that_were_never_released(variant):
+    state = released_state_dict(RGA(16, (4, 2)))
+    with pytest.raises(ValueError, match="released code has RGA-S, RGA-C and RGA-SC only"):
+        load_released(RGA(16, (4, 2), **variant), state)
+    with pytest.raises(ValueError, match="released code has"):
+        released_state_dict(RGA(16, (4, 2), **variant))

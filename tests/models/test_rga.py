@@ -8,11 +8,20 @@ from hypothesis import strategies as st
 from literal_rga import LiteralRGA
 from released_weights import GOLDEN, draw, fill
 
-from rga.models import RGA, ChannelRGA, RelationScore, SpatialRGA, released_state_dict
+from rga.models import RGA, RelationScore, released_state_dict
 from rga.models.released import released_names
 
-VARIANTS = {"s": {"channel": False}, "c": {"spatial": False}, "sc": {}}
-GOLDEN_CASES = [(v, c, h, w) for v in VARIANTS for c, h, w in ((64, 8, 8), (96, 16, 8))]
+RELEASED = {"s": {"channel": False}, "c": {"spatial": False}, "sc": {}}
+VARIANTS = RELEASED | {
+    "cs": {"order": "cs"},
+    "parallel": {"order": "parallel"},
+    "no_relation": {"relations": False},
+    "no_feature": {"feature": False},
+    "symmetric": {"embedding": "symmetric"},
+    "no_embedding": {"embedding": "none"},
+    "no_embedding_no_feature": {"embedding": "none", "feature": False},
+}
+GOLDEN_CASES = [(v, c, h, w) for v in RELEASED for c, h, w in ((64, 8, 8), (96, 16, 8))]
 
 
 def released_gradients(module):
@@ -29,7 +38,7 @@ def released_gradients(module):
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_equals_the_released_module(variant, channels, height, width, memory_format, device):
     golden, tag = np.load(GOLDEN / "rga_module.npz"), f"{variant}_{channels}x{height}x{width}"
-    module = fill(RGA(channels, (height, width), **VARIANTS[variant]).double())
+    module = fill(RGA(channels, (height, width), **RELEASED[variant]).double())
     x, g = (draw(f"{tag}/{k}", (2, channels, height, width)).to(memory_format=memory_format) for k in "xg")
 
     def equal(name, ours):
@@ -66,22 +75,27 @@ def test_equals_the_released_module(variant, channels, height, width, memory_for
 )
 def test_equals_the_literal_form(variant, channels, height, width, training, reduction):
     torch.manual_seed(channels * 100 + height * 10 + width)
-    module = RGA(channels, (height, width), reduction=reduction, **VARIANTS[variant]).double().train(training)
+    options = VARIANTS[variant]
+    module = RGA(channels, (height, width), reduction=reduction, **options).double().train(training)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
+    literal = LiteralRGA(module, **{k: v for k, v in options.items() if k not in ("spatial", "channel")})
     x = torch.randn(3, channels, height, width, dtype=torch.float64, requires_grad=True)
     running = {k: v.clone() for k, v in module.state_dict().items()}
     results = []
-    for form in (module, LiteralRGA(module)):
+    for form in (module, literal):
         module.load_state_dict(running)
         module.zero_grad()
         x.grad = None
         y = form(x)
         (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum().backward()
-        buffers = [b.clone() for k, b in module.named_buffers() if "num_batches" not in k]
-        results.append([y.detach(), x.grad, *(p.grad for p in module.parameters()), *buffers])
-    for mine, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+        buffers = {k: b.clone() for k, b in module.named_buffers() if "num_batches" not in k}
+        gradients = {k: p.grad for k, p in module.named_parameters()}
+        results.append({"y": y.detach(), "x": x.grad} | gradients | buffers)
+    mine, theirs = results
+    worst = max((mine[k] - t).abs().max().item() / max(1, t.abs().max().item()) for k, t in theirs.items())
+    # In training, BatchNorm divides by deviations near 0 in some of these tiny batches, and so magnifies rounding.
+    assert worst < (1e-10 if training else 1e-12)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -106,15 +120,28 @@ def test_relations_are_theta_times_phi_and_not_symmetric():
     assert module.channel.relations(module.spatial(x)).shape == (3, 16, 16)
 
 
-@pytest.mark.parametrize("branch", [SpatialRGA, ChannelRGA])
-def test_identity_gates_start_as_the_identity_and_learn(branch):
+def test_relations_of_the_variants():
+    x = draw("variants", (2, 16, 4, 2))
+    raw = RGA(16, (4, 2), embedding="none").double().eval()
+    torch.testing.assert_close(raw.spatial.relations(x), x.flatten(2).mT @ x.flatten(2))
+    torch.testing.assert_close(raw.channel.relations(x), x.flatten(2) @ x.flatten(2).mT)
+    shared = RGA(16, (4, 2), embedding="symmetric").double().eval().spatial.relations(x)
+    torch.testing.assert_close(shared, shared.mT)
+    assert RGA(16, (4, 2), feature=False).double().spatial.relations(x).shape == (2, 8, 8)
+    with pytest.raises(ValueError, match="built with relations=False: it has none to show"):
+        RGA(16, (4, 2), relations=False).double().spatial.relations(x)
+
+
+def test_one_order_is_not_the_other():
     torch.manual_seed(0)
-    module = branch(16, (8, 4), init_gates="identity")
-    x = torch.randn(4, 16, 8, 4)
-    y = module(x)
-    torch.testing.assert_close(y, x, rtol=0, atol=0)
-    y.square().sum().backward()
-    assert module.score.logit_norm.weight.grad.abs().item() > 0
+    made = {order: RGA(16, (4, 2), order=order).eval() for order in ("sc", "cs", "parallel")}
+    x = torch.randn(2, 16, 4, 2)
+    for module in made.values():
+        module.load_state_dict(made["sc"].state_dict())
+    s, c = made["sc"].spatial, made["sc"].channel
+    torch.testing.assert_close(made["sc"](x), c(s(x)))
+    torch.testing.assert_close(made["cs"](x), s(c(x)))
+    torch.testing.assert_close(made["parallel"](x), s.attention(x) * c.attention(x) * x)
 
 
 class LargestTensor(torch.utils._python_dispatch.TorchDispatchMode):
@@ -129,24 +156,17 @@ class LargestTensor(torch.utils._python_dispatch.TorchDispatchMode):
         return out
 
 
-def test_never_forms_the_relation_matrix():
+@pytest.mark.parametrize("embedding", ["asymmetric", "symmetric", "none"])
+def test_never_forms_the_relation_matrix(embedding):
     nodes, images = 1024, 2
-    module = RGA(8, (32, 32), channel=False)
+    module = RGA(8, (32, 32), channel=False, embedding=embedding)
     largest = []
-    for form in (module, LiteralRGA(module)):
+    for form in (module, LiteralRGA(module, embedding=embedding)):
         with LargestTensor() as watch:
             form(torch.randn(images, 8, 32, 32)).sum().backward()
         largest.append(watch.numel)
     assert largest[1] >= images * nodes**2  # the watch does see the matrix of the literal form
     assert largest[0] < images * nodes**2 / 4
-
-
-def test_bf16_autocast_stays_close():
-    torch.manual_seed(0)
-    module, x = RGA(64, (16, 8)).eval(), torch.randn(2, 64, 16, 8)
-    with torch.autocast("cpu", torch.bfloat16):
-        half = module(x)
-    torch.testing.assert_close(half.float(), module(x), rtol=0.05, atol=0.05)
 
 
 def test_wrong_feature_map_says_what_to_do():
@@ -159,8 +179,16 @@ def test_wrong_feature_map_says_what_to_do():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="spatial=True, channel=True or both"):
         RGA(16, (8, 4), spatial=False, channel=False)
-    with pytest.raises(ValueError, match="'released' or 'identity', got 'open'"):
-        RGA(16, (8, 4), init_gates="open")
+    with pytest.raises(ValueError, match="relations=True, feature=True or both"):
+        RGA(16, (8, 4), relations=False, feature=False)
+    with pytest.raises(
+        ValueError, match="unknown embedding 'shared': choose one of asymmetric, symmetric, none"
+    ):
+        RGA(16, (8, 4), embedding="shared")
+    with pytest.raises(ValueError, match="unknown order 'ss': choose one of sc, cs, parallel"):
+        RGA(16, (8, 4), order="ss")
+    with pytest.raises(ValueError, match="order='cs' needs spatial=True and channel=True"):
+        RGA(16, (8, 4), order="cs", channel=False)
 
 
 def test_tiny_maps_have_at_least_one_of_everything():

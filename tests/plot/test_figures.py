@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rga import plot
+from rga.plot import look
 
 PEOPLE = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
@@ -74,7 +75,7 @@ def test_cmc_is_in_percent():
 
 def test_images_take_bytes_or_fractions():
     assert "bob" in draw(plot.images(PEOPLE, ["ann", "bob", "cleo"], columns=2, title="Drawn people"))
-    same = plot._rgb(PEOPLE), plot._rgb(PEOPLE / 255), plot._rgb(PEOPLE.numpy())
+    same = look.rgb(PEOPLE), look.rgb(PEOPLE / 255), look.rgb(PEOPLE.numpy())
     assert np.array_equal(same[0], same[1]) and np.array_equal(same[0], same[2])
 
 

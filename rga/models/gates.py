@@ -1,0 +1,31 @@
+"""How the gates of an attention start: as published, half closed, or open."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Gates = Literal["released", "identity"]
+
+
+class DoubleSigmoid(nn.Module):
+    """2 * sigmoid: a gate that is exactly open (1) at logit 0, where a sigmoid is half closed."""
+
+    def forward(self, logit: Tensor) -> Tensor:
+        return 2 * torch.sigmoid(logit)
+
+
+def make_gate(last: nn.Module, init_gates: Gates) -> nn.Module:
+    """The gate behind `last`, the layer whose outputs are the logits.
+
+    "released": a sigmoid, as in the papers and their authors' code; gates are random at the start. "identity": twice
+    a sigmoid, and `last` starts at 0, so that the attention starts as the identity; the same parameters. Raises
+    ValueError for anything else.
+    """
+    if init_gates == "released":
+        return nn.Sigmoid()
+    if init_gates == "identity":
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+        return DoubleSigmoid()
+    raise ValueError(f"init_gates must be 'released' or 'identity', got {init_gates!r}.")

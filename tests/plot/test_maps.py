@@ -1,0 +1,136 @@
+"""Every figure shows the right maps of the right positions, says at which scale, and refuses what it cannot show."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from rga import plot
+
+SIZE = (4, 2)
+PEOPLE = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+RELATION = torch.arange(64.0).reshape(8, 8)
+POSITIONS = [(0, 1), (3, 0)]
+
+
+def draw(figure):
+    """All visible words of a figure, after drawing it."""
+    figure.savefig(io.BytesIO(), format="png")
+    return " | ".join(t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+def overlays(figure):
+    """The maps that lie over people, row by row."""
+    return [np.asarray(ax.images[1].get_array()) for ax in figure.axes if len(ax.images) == 2]
+
+
+def test_nodes_are_counted_row_by_row_from_0():
+    assert plot.node(0, 0, (4, 2)) == 0 and plot.node(1, 0, (4, 2)) == 2
+    assert [plot.node(*plot.position(i, (3, 5)), (3, 5)) for i in range(15)] == list(range(15))
+    for outside in (lambda: plot.node(4, 0, (4, 2)), lambda: plot.node(0, -1, (4, 2))):
+        with pytest.raises(ValueError, match=r"is not on a grid of 4 × 2: rows are 0 to 3, columns 0 to 1"):
+            outside()
+    for outside in (-1, 8):
+        with pytest.raises(ValueError, match="they are 0 to 7"):
+            plot.position(outside, (4, 2))
+
+
+def test_relation_maps_are_rows_out_and_columns_in():
+    out = plot.relation_maps(RELATION, SIZE, POSITIONS)
+    into = plot.relation_maps(RELATION, SIZE, POSITIONS, into=True)
+    assert out.shape == into.shape == (2, 4, 2)
+    i, j = plot.node(3, 0, SIZE), plot.node(1, 1, SIZE)
+    assert out[1, 1, 1] == RELATION[i, j] != RELATION[j, i] == into[1, 1, 1]
+
+
+def test_difference_is_the_mean_cosine_distance():
+    one, other = np.eye(2)
+    assert plot.difference(np.array([one, 2 * one])) == pytest.approx(0)
+    assert plot.difference(np.array([one, other])) == pytest.approx(1)
+    assert plot.difference(torch.tensor([[[1.0, 0], [1, 0]], [[1, 1], [0, 0]]])) == pytest.approx(0.5)
+    assert plot.difference(np.array([one, one, other])) == pytest.approx(2 / 3)
+    assert plot.difference(np.array([one, 0 * one])) == pytest.approx(1)
+
+
+def test_relations_show_out_and_in_of_each_position():
+    figure = plot.relations(PEOPLE[0], RELATION, SIZE, POSITIONS, "stage 3")
+    words = draw(figure)
+    assert "stage 3, 4 × 2 positions of 8 × 8 pixels" in words and "i = 6\n(3, 0)" in words
+    assert "48–55" in words and "6–62" in words  # row and column 6
+    expected = [RELATION[1], RELATION[6], RELATION[:, 1], RELATION[:, 6]]
+    for shown, wanted in zip(overlays(figure), expected, strict=True):
+        np.testing.assert_allclose(shown, wanted.reshape(SIZE) / wanted.max(), rtol=1e-6)
+    (ring,) = figure.axes[2].lines  # of the second position, behind the label and the first
+    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (3.5, 27.5)
+
+
+def test_targets_compare_methods_by_one_number_each():
+    apart = np.zeros((2, *SIZE))
+    apart[0, 0], apart[1, 1] = 1, 1
+    figure = plot.targets(
+        PEOPLE[0] / 255, {"RGA-S": apart, "non-local": torch.ones(2, *SIZE)}, POSITIONS, "stage 1"
+    )
+    words = draw(figure)
+    assert "RGA-S\ndifference 1.00" in words and "non-local\ndifference 0.00" in words
+    assert "cosine" in words and "stage 1" in words and len(overlays(figure)) == 4
+
+
+def test_grad_cams_have_a_row_a_network():
+    maps = {"none": torch.rand(3, 1, 4, 2), "rga_sc": np.zeros((3, 2, 1))}
+    figure = plot.grad_cams(PEOPLE, maps, "stage 4", "the logit of the own identity", titles="abc")
+    words = draw(figure)
+    assert "what raises the logit of the own identity · stage 4, 4 × 2 positions" in words
+    assert "rga_sc" in words and "b" in words.split(" | ") and "compared with" not in words
+    assert [m.max() for m in overlays(figure)] == [1, 1, 1, 0, 0, 0]
+    other = plot.grad_cams(PEOPLE, maps, "stage 4", "the similarity", others=PEOPLE.flip(0))
+    assert "compared with" in draw(other) and len(other.axes) == len(figure.axes) + 4
+
+
+def test_channels_are_ranked_by_their_mean_gate():
+    gates = torch.tensor([[0.1, 0.9, 0.5, 0.5], [0.3, 0.7, 0.5, 0.6]])
+    for shape in ((2, 4), (2, 1, 4, 1), (2, 4, 1, 1)):
+        assert plot.rank_channels(gates.reshape(shape)).tolist() == [1, 3, 2, 0]
+
+
+def test_channels_show_the_images_to_which_they_respond():
+    activations = torch.zeros(3, 4, 4, 2)
+    activations[:, 0, 0, 0] = torch.tensor([1.0, 3, 2])
+    activations[:, 1] = torch.tensor([-1.0, -2, 0])[:, None, None]
+    assert plot.strongest_images(activations, 0, 2).tolist() == [1, 2]
+    assert plot.strongest_images(activations, 1, 3).tolist() == [2, 0, 1]
+    gates = torch.tensor([0.9, 0.2, 0.5, 0.4]).expand(3, 4)
+    figure = plot.channels(PEOPLE, activations, gates, "stage 2", k=1, top=2)
+    words = draw(figure)
+    assert "channel 0\ngate 0.90" in words and "channel 1\ngate 0.20" in words and "stage 2" in words
+    first = np.asarray(figure.axes[2].images[0].get_array())  # behind the curve and the label
+    person = PEOPLE[1].permute(1, 2, 0).numpy()
+    assert (first[:8, :8] == person[:8, :8]).all() and first[8:].max() <= 0.35 * 255
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: plot.relation_maps(torch.zeros(3, 8, 8), SIZE, POSITIONS),
+            r"of one image, \(8, 8\) on a grid of 4 × 2, got \(3, 8, 8\)",
+        ),
+        (lambda: plot.relations(PEOPLE[0], RELATION, SIZE, [(4, 0)], ""), "is not on a grid"),
+        (lambda: plot.targets(PEOPLE[0], {}, POSITIONS, ""), "got none and 2"),
+        (
+            lambda: plot.targets(PEOPLE[0], {"a": np.ones((1, 4, 2))}, [(0, 0)], ""),
+            "at least 2 positions",
+        ),
+        (
+            lambda: plot.targets(
+                PEOPLE[0], {"a": np.ones((2, 4, 2)), "b": np.ones((2, 2, 1))}, POSITIONS, ""
+            ),
+            "maps on one grid",
+        ),
+        (lambda: plot.grad_cams(PEOPLE, {"a": np.ones((2, 4, 2))}, "", ""), "expected maps of a"),
+        (lambda: plot.channels(PEOPLE, np.ones((3, 5, 4, 2)), np.ones((3, 4)), ""), "of 3 images"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
