@@ -1,12 +1,13 @@
-"""Figures from arrays: curves, people, ranked lists, attention and relation maps, channels.
+"""Figures from arrays: curves, people, ranked lists, attention and relation maps, channels; and the explorer page.
 
-Every function returns a Figure that pyplot does not know of: a cell that ends with it shows it once, and
+Every function but `explorer` returns a Figure that pyplot does not know of: a cell that ends with it shows it once, and
 nothing has to be closed. Colours are Okabe and Ito's, told apart by colour-blind readers too; what matters
 is also told by a mark or a line style.
 """
 
 from rga.plot.channels import channels, rank_channels, strongest_images
 from rga.plot.curves import cmc, curves, histograms
+from rga.plot.explorer import explorer
 from rga.plot.maps import attention, difference, grad_cams, node, position, relation_maps, relations, targets
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
 
@@ -17,6 +18,7 @@ __all__ = [
     "cmc",
     "curves",
     "difference",
+    "explorer",
     "grad_cams",
     "histograms",
     "images",

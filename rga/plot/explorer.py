@@ -1,0 +1,269 @@
+"""A web page in one file: point at a position of a person, or at a channel, and see whom it relates to."""
+
+import base64
+import html
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+from PIL import Image
+from torch import Tensor, nn
+
+from rga.data.transforms import normalise, resize
+from rga.models import ReIDModel, RelationScore
+
+Grid = tuple[int, int]  # (height, width)
+
+CELLS = (16, 8)  # what a grid of positions is shown as at most
+CHANNELS = 64  # of a stage, those with the highest gates
+RAMP = [to_hex(colour) for colour in colormaps["inferno"].resampled(12).colors]
+FRAME_HEIGHT = 900  # pixels of a notebook's page
+
+
+@dataclass(frozen=True, repr=False)
+class Page:
+    """A self-contained HTML page. A notebook shows it below the cell that ends with it; `str` is the file's text."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page, whole or not at all, and return where it is; any browser opens it without a server."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            unfinished.write_text(self.text, encoding="utf-8")
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return path
+
+    def _repr_html_(self) -> str:
+        # A frame of its own keeps the page's style and script, and the notebook's, to themselves.
+        return (
+            f'<iframe title="Relations explorer" sandbox="allow-scripts" srcdoc="{html.escape(self.text)}" '
+            f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'
+            # JupyterLab removes frames, and only frames, from stored outputs that it does not trust.
+            "<small>No page above? Run this cell: JupyterLab shows pages only in notebooks it trusts.</small>"
+        )
+
+
+def explorer(
+    models: ReIDModel | Mapping[str, ReIDModel],
+    images: Tensor | np.ndarray,
+    titles: Sequence[str] | None = None,
+    *,
+    cells: Grid = CELLS,
+    channels: int = CHANNELS,
+) -> Page:
+    """A page that shows the gates and relations of every stage for these people, one network beside the other.
+
+    models: one, or {name: model} to compare; each sees the images once, in eval mode, and is left as it was.
+    images: (B, 3, H, W) uint8, or floats in 0..1, which are rounded to uint8. titles: one for each image.
+    cells: a grid of more positions is pooled to these (height, width) cells; the relation of two cells is the mean
+    over the pairs of their positions. channels: of the channels of a stage, so many are shown, those with the highest
+    gates. All numbers are kept in 8 bits between the lowest and the highest of their map (of its row, for relations).
+    The page grows with images, models, the fourth power of the cells' side and the square of `channels`: with the
+    defaults, ResNet-50 at 256 x 128 and 12 people take about 2 MB a model.
+    Raises ValueError for images of another kind, titles of another number, and models without any attention.
+    """
+    named = models if isinstance(models, Mapping) else {_name(models): models}
+    if not named:
+        raise ValueError("explorer needs at least one model, got an empty mapping.")
+    pictures = _uint8(images)
+    titles = [f"image {i}" for i in range(len(pictures))] if titles is None else list(titles)
+    if len(titles) != len(pictures):
+        raise ValueError(f"expected one title for each of the {len(pictures)} images, got {len(titles)}.")
+    content = {
+        "people": [
+            {"title": str(title), "image": _jpeg(picture)}
+            for title, picture in zip(titles, pictures, strict=True)
+        ],
+        "size": pictures.shape[2:],
+        "models": [
+            {"name": name, "stages": _stages(name, model, pictures, cells, channels)}
+            for name, model in named.items()
+        ],
+        "ramp": RAMP,
+    }
+    # "<" would let a title end the script element that the data stands in.
+    data = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+    template = files("rga.plot").joinpath("explorer.html").read_text(encoding="utf-8")
+    return Page(template.replace("@DATA@", data))
+
+
+def _name(model: nn.Module) -> str:
+    config = getattr(model, "config", {})
+    return (
+        " + ".join(config[key] for key in ("backbone", "attention") if key in config) or type(model).__name__
+    )
+
+
+class Branch(NamedTuple):
+    """Where an attention can be seen: the module that is given the feature map, and the one that puts out the map."""
+
+    scorer: nn.Module
+    tap: nn.Module | None  # puts out a number a position or channel; a non-local block has only relations
+    softmax: bool  # non-local blocks: relations, or the numbers of `tap`, are weights that sum to 1
+
+
+def _branches(model: nn.Module) -> dict[str, dict[str, Branch]]:
+    """{attention block: {"spatial" or "channel": Branch}}, in the order of the network.
+
+    Read from the names: a gate belongs to its parent, which is `spatial` or `channel` of the block, or the block.
+    """
+    found: dict[str, dict[str, Branch]] = {}
+    for name, module in model.named_modules():
+        owner, _, last = name.rpartition(".")
+        if last not in ("gate", "attend"):
+            continue
+        block, _, kind = owner.rpartition(".")
+        if kind not in ("spatial", "channel"):
+            block, kind = owner, "channel" if last == "gate" else "spatial"
+        parent = model.get_submodule(owner)
+        scorer, softmax = getattr(parent, "score", parent), last == "attend"
+        tap = None if softmax and _has_relations(scorer) else module
+        found.setdefault(block, {})[kind] = Branch(scorer, tap, softmax)
+    return found
+
+
+def _has_relations(scorer: nn.Module) -> bool:
+    return getattr(scorer, "has_relations", hasattr(scorer, "relations"))
+
+
+@contextmanager
+def _watched(
+    model: nn.Module, scorers: Iterable[nn.Module], taps: Iterable[nn.Module]
+) -> Iterator[tuple[dict[nn.Module, Tensor], dict[nn.Module, Tensor]]]:
+    """The model in eval mode, with what goes into the scorers and what comes out of the taps of its latest call."""
+    inputs: dict[nn.Module, Tensor] = {}
+    outputs: dict[nn.Module, Tensor] = {}
+    modes = {module: module.training for module in model.modules()}
+    hooks = [m.register_forward_pre_hook(lambda m, given: inputs.__setitem__(m, given[0])) for m in scorers]
+    hooks += [m.register_forward_hook(lambda m, _, output: outputs.__setitem__(m, output)) for m in taps]
+    try:
+        model.eval()
+        yield inputs, outputs
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, mode in modes.items():  # not model.train(mode): parts of it may have had another
+            module.training = mode
+
+
+@torch.no_grad()
+def _stages(
+    name: str, model: ReIDModel, pictures: Tensor, cells: Grid, channels: int
+) -> list[dict[str, Any]]:
+    """What the page says of each stage of one model, from one forward pass."""
+    blocks = _branches(model)
+    if not blocks:
+        raise ValueError(
+            f"the model {name!r} has no gates and no relations to show: build it with an attention, "
+            "such as create_model(..., attention='rga_sc')."
+        )
+    branches = [branch for found in blocks.values() for branch in found.values()]
+    scorers = {branch.scorer for branch in branches} | {model.get_submodule(block) for block in blocks}
+    with _watched(model, scorers, [branch.tap for branch in branches if branch.tap]) as (inputs, outputs):
+        model(normalise(resize(pictures, model.size)).to(next(model.parameters())))
+        stages = []
+        for block, found in blocks.items():
+            x_BCHW = inputs[model.get_submodule(block)]
+            grid = tuple(x_BCHW.shape[2:])
+            shown = min(grid[0], cells[0]), min(grid[1], cells[1])
+            place = block.rpartition(".")[0].removeprefix("backbone.")
+            stage = {"name": place, "channels": x_BCHW.shape[1], "grid": grid, "cells": shown}
+            pooling = torch.kron(_pooling(grid[0], shown[0]), _pooling(grid[1], shown[1])).to(x_BCHW.device)
+            for kind, branch in found.items():
+                seen = branch, inputs[branch.scorer], outputs.get(branch.tap), pooling
+                stage[kind] = _spatial(*seen) if kind == "spatial" else _channel(*seen, channels)
+            stages.append(stage)
+    return stages
+
+
+def _pooling(length: int, cells: int) -> Tensor:
+    """The (cells, length) matrix of means: cell k covers positions k*length//cells to (k + 1)*length//cells."""
+    matrix = torch.zeros(cells, length)
+    for k in range(cells):
+        start, stop = k * length // cells, (k + 1) * length // cells
+        matrix[k, start:stop] = 1 / (stop - start)
+    return matrix
+
+
+def _relations(scorer: nn.Module, x: Tensor) -> Iterator[Tensor] | None:
+    """The relation matrix of each image, (N, N); one at a time, because N x N numbers can be 16 MiB."""
+    return (scorer.relations(x_1)[0].float() for x_1 in x.split(1)) if _has_relations(scorer) else None
+
+
+def _spatial(branch: Branch, x_BCHW: Tensor, output: Tensor | None, pooling: Tensor) -> dict[str, Any]:
+    """Gates of the cells, and relations between them; None for what this attention does not have."""
+    gates = None if output is None else output.float().flatten(1) @ pooling.T
+    relations = _relations(branch.scorer, x_BCHW)
+    return {
+        "softmax": branch.softmax,
+        "gates": None if gates is None else [_pack(gates_N[None]) for gates_N in gates],
+        "relations": relations and [_pack(pooling @ r_NN @ pooling.T) for r_NN in relations],
+    }
+
+
+def _channel(branch: Branch, x: Tensor, output: Tensor, pooling: Tensor, shown: int) -> dict[str, Any]:
+    """The gates of all channels, the highest first; what the first respond to, and the relations between these."""
+    # The nodes of RGA-C come as (B, N, C, 1).
+    x_BCN = x.squeeze(-1).mT if isinstance(branch.scorer, RelationScore) else x.flatten(2)
+    gates_BC, order_BC = output.float().flatten(1).sort(dim=1, descending=True, stable=True)
+    order_BK = order_BC[:, :shown]
+    relations = _relations(branch.scorer, x)
+    return {
+        "gates": [_pack(gates_C[None]) for gates_C in gates_BC],
+        "order": order_BK.tolist(),
+        "activations": [_pack(x_CN[k].float() @ pooling.T) for x_CN, k in zip(x_BCN, order_BK, strict=True)],
+        "relations": relations
+        and [_pack(r_CC[k][:, k]) for r_CC, k in zip(relations, order_BK, strict=True)],
+    }
+
+
+def _pack(matrix: Tensor) -> str:
+    """Base64 of: the lowest value of each row, the highest of each (float32), then the matrix between them in bytes."""
+    values = matrix.cpu().numpy()
+    low, high = values.min(axis=1), values.max(axis=1)
+    span = np.where(high > low, high - low, 1)
+    steps = np.rint((values - low[:, None]) / span[:, None] * 255).astype(np.uint8)
+    packed = low.astype("<f4").tobytes() + high.astype("<f4").tobytes() + steps.tobytes()
+    return base64.b64encode(packed).decode("ascii")
+
+
+def _uint8(images: Tensor | np.ndarray) -> Tensor:
+    pictures = torch.as_tensor(images).detach().cpu()
+    if pictures.ndim != 4 or pictures.shape[1] != 3 or not len(pictures):
+        raise ValueError(
+            f"expected images (B, 3, H, W), at least one, got the shape {tuple(pictures.shape)}."
+        )
+    if pictures.dtype == torch.uint8:
+        return pictures
+    low, high = pictures.min().item(), pictures.max().item()
+    if not (low >= -1e-3 and high <= 1 + 1e-3):
+        raise ValueError(
+            f"expected uint8 images or floats between 0 and 1, got {low:.2f} to {high:.2f}. "
+            "Undo the normalisation first: rga.data.transforms.denormalise(images)."
+        )
+    return (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _jpeg(picture: Tensor) -> str:
+    """(3, H, W) uint8 -> a data URL; only to be looked at, the networks see the picture itself."""
+    file = io.BytesIO()
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "jpeg", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
