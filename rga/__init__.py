@@ -1,6 +1,6 @@
 """Relation-aware global attention for person re-identification: the paper's networks, trained, measured and seen."""
 
-from rga import data, losses, metrics, models, schedule
+from rga import data, losses, metrics, models, schedule, search
 from rga.capture import capture
 from rga.engine import Embeddings, Evaluation, Log, embed, evaluate, fit
 
@@ -19,4 +19,5 @@ __all__ = [
     "metrics",
     "models",
     "schedule",
+    "search",
 ]

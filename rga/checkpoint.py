@@ -70,8 +70,10 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file that is truncated or not its own
+        # Not torch's own message: it recommends to load what may run any code.
         raise ValueError(
-            f"expected a checkpoint written by rga in {path}, could not read it: {error}"
+            f"expected a checkpoint written by rga in {path}, could not read it ({type(error).__name__}): the file is "
+            "cut short or another one. Copy it again."
         ) from error
     if not (isinstance(content, dict) and content.get("format") == FORMAT):
         raise ValueError(

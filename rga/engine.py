@@ -17,7 +17,13 @@ from rga import checkpoint
 from rga.data.core import Sample, Splits
 from rga.data.loaders import network_input, test_loader, train_loader
 from rga.losses import identity_loss, triplet_loss
-from rga.metrics import Ranking, evaluate_ranking, evaluate_single_shot, pairwise_distance
+from rga.metrics import (
+    Ranking,
+    evaluate_features,
+    evaluate_single_shot,
+    multi_query_features,
+    pairwise_distance,
+)
 from rga.models import ReIDModel
 from rga.schedule import paper_schedule
 
@@ -158,16 +164,31 @@ class Embeddings(NamedTuple):
 
 @torch.no_grad()
 def embed(
-    model: ReIDModel, samples: Sequence[Sample], *, batch_size: int = 64, amp: bool = False, workers: int = 0
+    model: ReIDModel,
+    samples: Sequence[Sample],
+    *,
+    batch_size: int = 64,
+    amp: bool = False,
+    workers: int = 0,
+    flip: bool = False,
 ) -> Embeddings:
-    """Features of every sample, without augmentation; the model's mode is left as it was."""
+    """Features of every sample, without augmentation; the model's mode is left as it was.
+
+    flip: the mean of the features of each image and of its mirror image, for twice the time. Raises ValueError
+    without samples.
+    """
+    if not samples:
+        raise ValueError("there is no image to embed: expected at least one sample, got none.")
     device, was_training = next(model.parameters()).device, model.training
     model.eval().to(memory_format=torch.channels_last)
     parts = []
     for batch in test_loader(samples, model.size, batch_size, workers):
+        images = network_input(batch, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-            output = model(network_input(batch, device))
-        parts.append((output.feature.float().cpu(), output.embedding.float().cpu(), batch.pids, batch.camids))
+            outputs = [model(view) for view in ((images, images.flip(-1)) if flip else (images,))]
+        feature = sum(output.feature.float() for output in outputs) / len(outputs)
+        embedding = sum(output.embedding.float() for output in outputs) / len(outputs)
+        parts.append((feature.cpu(), embedding.cpu(), batch.pids, batch.camids))
     model.train(was_training)
     return Embeddings(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
@@ -182,19 +203,45 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    model: ReIDModel, splits: Splits, *, batch_size: int = 64, amp: bool = False, workers: int = 0
+    model: ReIDModel,
+    splits: Splits,
+    *,
+    batch_size: int = 64,
+    amp: bool = False,
+    workers: int = 0,
+    flip: bool = False,
+    multi_query: bool = False,
 ) -> Evaluation:
     """The official protocol: cosine distance, junk left out, no flip, no re-ranking (paper, section 4.1).
 
-    Sets whose gallery holds one image of each identity (`splits.single_shot`) are ranked by that rule.
+    Sets whose gallery holds one image of each identity (`splits.single_shot`) are ranked by that rule. flip: as in
+    `embed`. multi_query: each query's feature is the mean of those of `splits.multi_query` of its person and camera;
+    ValueError if the set has no such images.
     """
-    rank = evaluate_single_shot if splits.single_shot else evaluate_ranking
-    query, gallery = (
-        embed(model, samples, batch_size=batch_size, amp=amp, workers=workers)
-        for samples in (splits.query, splits.gallery)
-    )
-    rankings = (
-        rank(pairwise_distance(q, g), query.pids, gallery.pids, query.camids, gallery.camids)
-        for q, g in ((query.feature, gallery.feature), (query.embedding, gallery.embedding))
-    )
+    if multi_query and not splits.multi_query:
+        raise ValueError(
+            f"{splits.name} has no further images of the query people (splits.multi_query is empty): evaluate it "
+            "with multi_query=False."
+        )
+    options = {"batch_size": batch_size, "amp": amp, "workers": workers, "flip": flip}
+    query = embed(model, splits.multi_query if multi_query else splits.query, **options)
+    if multi_query:
+        query = _averaged(query, splits.query)
+    gallery = embed(model, splits.gallery, **options)
+    ids = query.pids, gallery.pids, query.camids, gallery.camids
+    pairs = (query.feature, gallery.feature), (query.embedding, gallery.embedding)
+    if splits.single_shot:
+        rankings = [evaluate_single_shot(pairwise_distance(q, g), *ids) for q, g in pairs]
+    else:
+        rankings = [evaluate_features(q, g, *ids) for q, g in pairs]
     return Evaluation(*rankings, query, gallery)
+
+
+def _averaged(images: Embeddings, queries: Sequence[Sample]) -> Embeddings:
+    """For each query the mean of the images of its person by its camera."""
+    pids, camids = (torch.tensor(column) for column in ([q.pid for q in queries], [q.camid for q in queries]))
+    feature, embedding = (
+        multi_query_features(features, images.pids, images.camids, pids, camids)
+        for features in (images.feature, images.embedding)
+    )
+    return Embeddings(feature, embedding, pids, camids)

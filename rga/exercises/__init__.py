@@ -5,10 +5,21 @@ and a hint.
 """
 
 from rga.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
+from rga.exercises.evaluation import (
+    average_precision,
+    check_average_precision,
+    check_first_match,
+    check_threshold,
+    first_match,
+    threshold,
+)
 from rga.exercises.module import check_low_cost, check_node, check_row_half, low_cost, node, row_half
 from rga.exercises.training import check_hardest, hardest
 
 __all__ = [
+    "average_precision",
+    "check_average_precision",
+    "check_first_match",
     "check_hardest",
     "check_junk",
     "check_leak",
@@ -16,6 +27,8 @@ __all__ = [
     "check_node",
     "check_row_half",
     "check_sampler",
+    "check_threshold",
+    "first_match",
     "hardest",
     "junk",
     "leak",
@@ -23,4 +36,5 @@ __all__ = [
     "node",
     "row_half",
     "sampler",
+    "threshold",
 ]

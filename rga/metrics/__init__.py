@@ -12,24 +12,61 @@ from rga.metrics.attention import (
     elsewhere,
     pointing_game,
 )
-from rga.metrics.distance import pairwise_distance
-from rga.metrics.ranking import Ranking, chance_rank1, evaluate_ranking
+from rga.metrics.bootstrap import Interval, confidence_interval, confidence_of_difference
+from rga.metrics.cameras import CameraPairs, evaluate_camera_pairs
+from rga.metrics.curves import PrecisionRecall, mean_precision_recall, precision_recall
+from rga.metrics.distance import distance_rows, pairwise_distance
+from rga.metrics.expansion import expand
+from rga.metrics.multi_query import multi_query_features
+from rga.metrics.ranking import Ranking, chance_rank1, evaluate_features, evaluate_ranking
+from rga.metrics.rerank import rerank
 from rga.metrics.single_shot import evaluate_single_shot
+from rga.metrics.verification import (
+    ROC,
+    Calibration,
+    Pairs,
+    Threshold,
+    calibrate,
+    roc,
+    threshold_at,
+    verification_pairs,
+)
 
 __all__ = [
+    "Calibration",
+    "CameraPairs",
     "Deletion",
+    "Interval",
     "MapScore",
+    "Pairs",
+    "PrecisionRecall",
+    "ROC",
     "Ranking",
+    "Threshold",
     "attended_cells",
     "attention_share",
+    "calibrate",
     "chance_rank1",
+    "confidence_interval",
+    "confidence_of_difference",
     "coverage",
     "delete_cells",
     "deletion_effect",
     "detail_share",
+    "distance_rows",
     "elsewhere",
+    "evaluate_camera_pairs",
+    "evaluate_features",
     "evaluate_ranking",
     "evaluate_single_shot",
+    "expand",
+    "mean_precision_recall",
+    "multi_query_features",
     "pairwise_distance",
     "pointing_game",
+    "precision_recall",
+    "rerank",
+    "roc",
+    "threshold_at",
+    "verification_pairs",
 ]

@@ -1,26 +1,77 @@
-"""Distances between query and gallery features."""
+"""Distances between query and gallery features, whole or a few queries at a time."""
 
+from collections.abc import Iterator
 from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-Array = TypeVar("Array", np.ndarray, torch.Tensor)
+Array = TypeVar("Array", np.ndarray, Tensor)
+Metric = Literal["cosine", "euclidean"]
+
+CHUNK = 64  # queries: few enough for the rows of a million images, enough for a product at full speed
 
 
-def pairwise_distance(q: Array, g: Array, metric: Literal["cosine", "euclidean"] = "cosine") -> Array:
+def pairwise_distance(q: Array, g: Array, metric: Metric = "cosine") -> Array:
     """(Q, F), (G, F) -> (Q, G), smaller = more alike; tensors for tensors, NumPy arrays for NumPy arrays.
 
-    cosine: 1 - cos of the angle, in 0..2 (the paper's). euclidean: of the features as they are. Raises ValueError
-    for another metric or for features of different lengths.
+    cosine: 1 - cos of the angle, in 0..2 (the paper's). euclidean: of the features as they are, by
+    |q|² + |g|² - 2 q·g, so that float32 tells no distance below about 1/1000 of the features' length from zero.
+    Computed in float64 if both are, else in float32. Raises ValueError for another metric, for features of different
+    lengths, and for those that are not finite.
     """
     if isinstance(q, np.ndarray):
-        return pairwise_distance(torch.from_numpy(q), torch.from_numpy(np.asarray(g)), metric).numpy()
+        return pairwise_distance(*_features(q, g), metric).numpy()
+    q, g = _features(q, g)
+    whole = q.new_empty(len(q), len(g))
+    for start, rows in zip(range(0, len(q), CHUNK), distance_rows(q, g, metric), strict=False):
+        whole[start : start + CHUNK] = rows
+    return whole
+
+
+def distance_rows(
+    q: np.ndarray | Tensor, g: np.ndarray | Tensor, metric: Metric = "cosine", chunk: int = CHUNK
+) -> Iterator[Tensor]:
+    """The rows of `pairwise_distance`, `chunk` at a time: tensors (up to chunk, G), where the features are.
+
+    Errors are raised before the first row is asked for. Beside the features, memory holds two such blocks. With the
+    default chunk the numbers are those of pairwise_distance to the last bit; with another, the product may round
+    differently.
+    """
+    if chunk < 1:
+        raise ValueError(f"expected a chunk of at least one query, got {chunk}.")
+    q, g = _features(q, g)
+    q_lengths, g_lengths = _lengths(q, "query"), _lengths(g, "gallery")
+    if metric == "cosine":
+        # The gallery is divided by its lengths after the product: normalised features would be a copy of it.
+        q, g_lengths = F.normalize(q, dim=1), g_lengths.clamp_min(1e-12)
+        return (1 - (rows @ g.T) / g_lengths for rows in q.split(chunk))
+    if metric == "euclidean":
+        return (
+            (torch.addmm(g_lengths**2, rows, g.T, alpha=-2) + lengths[:, None] ** 2).clamp_min(0).sqrt()
+            for rows, lengths in zip(q.split(chunk), q_lengths.split(chunk), strict=True)
+        )
+    raise ValueError(f"unknown metric {metric!r}: choose 'cosine' or 'euclidean'.")
+
+
+def _features(q: np.ndarray | Tensor, g: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
+    """As tensors of one floating type, without a copy where they are; ValueError if they do not fit each other."""
+    q, g = (x if isinstance(x, Tensor) else torch.from_numpy(np.require(x, requirements="W")) for x in (q, g))
     if q.ndim != 2 or g.ndim != 2 or q.shape[1] != g.shape[1]:
         raise ValueError(f"expected features (Q, F) and (G, F), got {tuple(q.shape)} and {tuple(g.shape)}.")
-    if metric == "cosine":
-        return 1 - F.normalize(q, dim=1) @ F.normalize(g, dim=1).T
-    if metric == "euclidean":
-        return torch.cdist(q, g)
-    raise ValueError(f"unknown metric {metric!r}: choose 'cosine' or 'euclidean'.")
+    dtype = torch.float64 if q.dtype == g.dtype == torch.float64 else torch.float32
+    return q.to(dtype), g.to(dtype)
+
+
+def _lengths(features: Tensor, name: str) -> Tensor:
+    lengths = torch.linalg.vector_norm(features, dim=1)
+    wrong = ~lengths.isfinite()
+    if wrong.any():
+        raise ValueError(
+            f"expected features that are finite numbers, got NaN or infinity (or squares beyond {features.dtype}) in "
+            f"{int(wrong.sum())} of {len(features)} {name} features, the first in row {int(wrong.nonzero()[0])}: look "
+            "at the network's weights and at the images of these rows."
+        )
+    return lengths

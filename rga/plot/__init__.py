@@ -6,9 +6,19 @@ is also told by a mark or a line style.
 """
 
 from rga.plot.channels import channels, rank_channels, strongest_images
-from rga.plot.curves import cmc, curves, histograms
+from rga.plot.curves import cmc, curves, histograms, intervals, precision_recall, roc
 from rga.plot.explorer import explorer
-from rga.plot.maps import attention, difference, grad_cams, node, position, relation_maps, relations, targets
+from rga.plot.maps import (
+    attention,
+    difference,
+    failures,
+    grad_cams,
+    node,
+    position,
+    relation_maps,
+    relations,
+    targets,
+)
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
 
 __all__ = [
@@ -19,15 +29,19 @@ __all__ = [
     "curves",
     "difference",
     "explorer",
+    "failures",
     "grad_cams",
     "histograms",
     "images",
+    "intervals",
     "node",
     "position",
+    "precision_recall",
     "rank_channels",
     "ranked_lists",
     "relation_maps",
     "relations",
+    "roc",
     "roles",
     "rows",
     "strongest_images",

@@ -1,4 +1,4 @@
-"""Figures of numbers: training curves, CMC, histograms."""
+"""Figures of numbers: training curves, CMC, precision-recall, ROC, intervals, histograms."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -8,6 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from rga.plot.look import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, VERMILION, WIDTH, panel
+
+Curve = tuple[object, object]  # two arrays of one length, x and y
 
 
 def curves(logs: Sequence) -> Figure:
@@ -69,6 +71,91 @@ def cmc(curves: Mapping[str, object], ranks: int = 20) -> Figure:
     ax.set(xlabel="rank r", ylabel="queries (%)", ylim=(0, 101))
     ax.set_xticks([1, *range(5, ranks + 1, 5)])
     ax.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def precision_recall(steps: Mapping[str, Curve], lines: Mapping[str, Curve] | None = None) -> Figure:
+    """Precision over recall, with the area below each curve: its average precision.
+
+    steps: {name: (recall, precision)}, fractions (N,): up to each recall the precision is the one beside it, as
+    `rga.metrics.precision_recall` and `mean_precision_recall` say. lines: the same, joined by straight lines.
+    """
+    figure = Figure(figsize=(6.5, 3.6), dpi=DPI, layout="constrained")
+    ax = figure.subplots()
+    looks = zip(cycle((BLUE, VERMILION, GREEN, PURPLE)), cycle(("-", "--", "-.", ":")), strict=False)
+    for straight, curves in ((False, steps), (True, lines or {})):
+        for (name, curve), (colour, line) in zip(curves.items(), looks, strict=False):
+            recall, precision = (np.asarray(axis, dtype=float) for axis in curve)
+            if straight:
+                area = np.trapezoid(precision, recall)
+            else:
+                area = (np.diff(recall, prepend=0) * precision).sum()
+                recall, precision = np.r_[0, recall], np.r_[precision[0], precision]
+            look = {"color": colour, "linestyle": line, "drawstyle": "default" if straight else "steps-pre"}
+            ax.plot(100 * recall, 100 * precision, label=f"{name}: area {100 * area:.1f} %", **look)
+    panel(ax, "Precision at each recall")
+    ax.set(
+        xlabel="recall: share of the matches found (%)", ylabel="precision (%)", xlim=(0, 101), ylim=(0, 103)
+    )
+    ax.legend(frameon=False, loc="lower left")
+    return figure
+
+
+def roc(curves: Mapping[str, Curve], marks: Mapping[str, tuple[float, float]] | None = None) -> Figure:
+    """The share of genuine pairs that are accepted over the share of impostors that are, on a logarithmic axis.
+
+    curves: {name: (false accepts, true accepts)}, fractions (T,) from strict to lax, as in `rga.metrics.roc`. marks:
+    {name: (false accept, true accept)} of chosen thresholds. What accepts no impostor is left of the axis.
+    """
+    figure = Figure(figsize=(6.5, 3.8), dpi=DPI, layout="constrained")
+    ax = figure.subplots()
+    looks = zip(cycle((BLUE, VERMILION, GREEN, PURPLE)), cycle(("-", "--", "-.", ":")), strict=False)
+    lowest = 100.0
+    for (name, curve), (colour, line) in zip(curves.items(), looks, strict=False):
+        false, true = (100 * np.asarray(axis, dtype=float) for axis in curve)
+        lowest = min(lowest, false[false > 0].min(initial=lowest))
+        ax.plot(false, true, color=colour, linestyle=line, label=name)
+    chance = np.geomspace(min(lowest, 10), 100, 50)
+    ax.plot(chance, chance, color=GREY, linewidth=1, linestyle=":", label="chance")
+    for (name, (false, true)), (marker, colour) in zip(
+        (marks or {}).items(),
+        cycle(zip("osD^", (ORANGE, PURPLE, GREEN, VERMILION), strict=True)),
+        strict=False,
+    ):
+        look = {
+            "linestyle": "none",
+            "marker": marker,
+            "color": colour,
+            "markersize": 8,
+            "markeredgecolor": "black",
+        }
+        ax.plot(100 * false, 100 * true, label=f"{name}: {100 * false:.2f} %, {100 * true:.0f} %", **look)
+    panel(ax, "Same person? What each threshold accepts")
+    ax.set(xscale="log", xlim=(chance[0], 100), ylim=(0, 102))
+    ax.set(xlabel="impostors accepted (%)", ylabel="genuine pairs accepted (%)")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.legend(frameon=False, fontsize=8, loc="lower right")
+    return figure
+
+
+def intervals(intervals: Mapping[str, tuple[float, float, float]], xlabel: str, title: str) -> Figure:
+    """Confidence intervals below one another, from the first down; those that hold 0 are grey and hollow.
+
+    intervals: {name: (value, low, high)}, fractions, shown in percent.
+    """
+    figure = Figure(figsize=(7, 0.9 + 0.32 * len(intervals)), dpi=DPI, layout="constrained")
+    ax = figure.subplots()
+    for row, interval in enumerate(intervals.values()):
+        value, low, high = (100 * x for x in interval)
+        unsure = low <= 0 <= high
+        look = {"color": GREY if unsure else BLUE, "markerfacecolor": "white" if unsure else BLUE}
+        ax.plot([low, value, high], [row] * 3, "-", marker="o", markevery=[1], linewidth=2, **look)
+        ax.plot([low, high], [row] * 2, "|", color=look["color"], markersize=9)
+    ax.axvline(0, color="black", linewidth=1)
+    panel(ax, title)
+    ax.set(xlabel=xlabel, ylim=(len(intervals) - 0.5, -0.5))
+    ax.set_yticks(range(len(intervals)), list(intervals))
+    ax.tick_params(axis="y", length=0, labelsize=9)
     return figure
 
 

@@ -1,8 +1,8 @@
 """Figures of where a network looks: gates, relations of positions, Grad-CAM.
 
 Images are uint8 or floats in 0..1, maps are tensors or arrays of any resolution, positions are (row, column) on the
-grid of a map, counted from 0. Colours of `attention` start at a map's lowest value, those of the others at 0: half a
-relation is half as bright.
+grid of a map, counted from 0. Colours of `attention` and `failures` start at a map's lowest value, those of the others
+at 0: half a relation is half as bright.
 """
 
 import math
@@ -20,12 +20,14 @@ from rga.plot.look import (
     as_array,
     as_maps,
     caption,
+    frame,
     name_rows,
     rgb,
     sheet,
     show_people,
     where,
 )
+from rga.plot.people import ROLES
 
 Position = tuple[int, int]
 LARGE = 1.4 * PANEL  # inches: one person of a few
@@ -78,6 +80,52 @@ def attention(
     bar.solids.set_alpha(1)
     scale = "one colour scale for all maps" if limits else "colours span each map's own range, stated below"
     figure.suptitle(f"{title}\n{scale}", fontsize=10)
+    return figure
+
+
+def failures(
+    queries,
+    wrong,
+    right,
+    maps: Mapping[str, tuple[object, object]],
+    titles: Sequence[str] | None = None,
+    title: str = "Queries that found somebody else first",
+) -> Figure:
+    """A row a query: the wrong picture with its maps, beside the right one with the same maps.
+
+    queries, wrong, right: (B, 3, H, W), see `images`. maps: {name: (of the wrong, of the right)}, (B, h, w) or
+    (B, 1, h, w) each. titles: one for each query, below it. Raises ValueError for anything else.
+    """
+    people = [rgb(pictures) for pictures in (queries, wrong, right)]
+    count, aspect = len(people[0]), people[0].shape[1] / people[0].shape[2]
+    if any(len(pictures) != count for pictures in people):
+        raise ValueError(f"expected {count} of each, got {[len(pictures) for pictures in people]} pictures.")
+    maps = {name: [as_maps(name, values, count) for values in both] for name, both in maps.items()}
+    ratios = [1] + ([0.25] + [1] * (1 + len(maps))) * 2
+    panel = min((WIDTH - 1.3) / sum(ratios), PANEL)
+    figure = sheet(panel * sum(ratios) + 1.3, count * (panel * aspect + 0.25) + 0.9)
+    grid = figure.subplots(count, len(ratios), squeeze=False, width_ratios=ratios)
+    for ax in grid.flat:
+        ax.set_axis_off()
+    for i, row in enumerate(grid):
+        row[0].imshow(people[0][i])
+        frame(row[0], "black", "solid", 1)
+        row[0].set_xlabel(titles[i] if titles else "query", fontsize=8)
+        for side, role in enumerate(("stranger", "match")):
+            picture, *panels = row[2 + side * (2 + len(maps)) :][: 1 + len(maps)]
+            colour, line, mark = ROLES[role]
+            person = people[1 + side][i]
+            picture.imshow(person)
+            frame(picture, colour, line, 3)
+            picture.set_xlabel(f"{mark} {('found', 'missed')[side]}", fontsize=8, color=colour)
+            for ax, (name, both) in zip(panels, maps.items(), strict=True):
+                shown = _overlay(ax, person, both[side][i], low=both[side][i].min())
+                ax.set_title(name if i == 0 else "", fontsize=8)
+    if maps:
+        _bar(figure, grid, shown, "lowest")
+    caption(
+        figure, title, "✗ first, but another person · ✓ the first right one · colours: each map's own range"
+    )
     return figure
 
 
@@ -230,15 +278,15 @@ def _grid(labels: Sequence[str], columns: int, person: np.ndarray, panel: float)
     return figure, grid[:, 1:]
 
 
-def _overlay(ax, person: np.ndarray, values: np.ndarray, stated: bool = True):
-    """A map over the grey person, coloured from 0 to its highest value; returns what `_bar` needs."""
+def _overlay(ax, person: np.ndarray, values: np.ndarray, stated: bool = True, low: float = 0.0):
+    """A map over the grey person, coloured from `low` to its highest value; returns what `_bar` needs."""
     ax.set_axis_off()
     ax.imshow(person.mean(2) / 255, cmap="gray", vmin=0, vmax=1)
     if stated:
         text = f"{values.min():.2g}–{values.max():.2g}"
         ax.text(0.5, -0.02, text, transform=ax.transAxes, fontsize=7, ha="center", va="top", color=GREY)
     return ax.imshow(
-        values / max(values.max(), 1e-30),
+        (values - low) / max(values.max() - low, 1e-30),
         cmap=HEAT, vmin=0, vmax=1, alpha=0.65, interpolation="nearest",
         extent=(-0.5, person.shape[1] - 0.5, person.shape[0] - 0.5, -0.5),
     )  # fmt: skip
@@ -253,9 +301,9 @@ def _rings(grid, positions: Sequence[Position], size: tuple[int, int], person: n
             ring.set_path_effects([withStroke(linewidth=3.5, foreground="black")])
 
 
-def _bar(figure: Figure, grid, shown) -> None:
+def _bar(figure: Figure, grid, shown, low: str = "0") -> None:
     bar = figure.colorbar(shown, ax=grid, fraction=0.03, pad=0.02, ticks=[0, 1], shrink=0.6)
-    bar.ax.set_yticklabels(["0", "highest"], fontsize=8)
+    bar.ax.set_yticklabels([low, "highest"], fontsize=8)
     bar.solids.set_alpha(1)
 
 

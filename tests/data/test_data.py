@@ -34,7 +34,9 @@ def test_public_names_exist():
 
 
 def test_unknown_names_list_the_choices():
-    with pytest.raises(ValueError, match=r"no data set 'cuhk3'\. Choose from: cuhk03, market1501, msmt17, folder, synthetic"):
+    with pytest.raises(
+        ValueError, match=r"no data set 'cuhk3'\. Choose from: cuhk03, market1501, msmt17, folder, synthetic"
+    ):
         data.load("cuhk3")
 
 

@@ -134,3 +134,27 @@ def test_channels_show_the_images_to_which_they_respond():
 def test_what_cannot_be_shown_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_failures_show_the_wrong_picture_beside_the_right_one():
+    gates = torch.linspace(0.9, 1, 24).reshape(3, 1, 4, 2), torch.ones(3, 4, 2)
+    maps = {"gates": gates, "Grad-CAM": (torch.rand(3, 2, 1), torch.rand(3, 2, 1))}
+    figure = plot.failures(PEOPLE, PEOPLE[[1, 2, 0]], PEOPLE, maps, titles=["ann", "bob", "cleo"])
+    words = draw(figure)
+    assert words.count("✗ found") == words.count("✓ missed") == 3
+    assert "cleo" in words and words.count("Grad-CAM") == 2 and "own range" in words
+    shown = overlays(figure)
+    assert len(shown) == 12
+    np.testing.assert_allclose(
+        (shown[0].min(), shown[0].max()), (0, 1)
+    )  # from the map's lowest to its highest
+    frames = {str(ax.spines["left"].get_linestyle()) for ax in figure.axes if ax.get_xlabel()[:1] in "✗✓"}
+    assert len(frames - {"None"}) >= 2
+
+
+def test_failures_need_no_maps_and_as_many_pictures_of_each_kind():
+    assert "✓ missed" in draw(plot.failures(PEOPLE, PEOPLE, PEOPLE, {}))
+    with pytest.raises(ValueError, match=r"expected 3 of each, got \[3, 2, 3\] pictures"):
+        plot.failures(PEOPLE, PEOPLE[:2], PEOPLE, {})
+    with pytest.raises(ValueError, match="expected maps of gates"):
+        plot.failures(PEOPLE, PEOPLE, PEOPLE, {"gates": (torch.ones(3, 4, 2), torch.ones(2, 4, 2))})

@@ -1,0 +1,111 @@
+"""What several commands take: a data set with options of its own, a network, a device."""
+
+import argparse
+import inspect
+import typing
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from rga import checkpoint, data
+from rga.data import Splits
+from rga.models import ReIDModel
+
+
+def subcommand(commands, name: str, function: Callable) -> argparse.ArgumentParser:
+    """A parser for the command called `name`, which the docstring of `function` explains."""
+    return commands.add_parser(
+        name,
+        help=first_line(function).replace("%", "%%"),
+        description=inspect.getdoc(function),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def first_line(function: Callable) -> str:
+    return inspect.getdoc(function).splitlines()[0]
+
+
+def add_data_sets(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """NAME [ROOT] and the options of that data set; returns a parser for each, to add more to."""
+    names = parser.add_subparsers(required=True, metavar="NAME", dest="name")
+    parsers = []
+    for name, load in data.DATASETS.items():
+        parsers.append(subcommand(names, name, load))
+        for option in options(load):
+            _add_option(parsers[-1], option)
+    return parsers
+
+
+def load_data(args: argparse.Namespace) -> Splits:
+    """The data set that the arguments name, with the options that were given."""
+    given = {o.name: vars(args)[o.name] for o in options(data.DATASETS[args.name]) if o.name in args}
+    return data.load(
+        args.name, **{k: tuple(value) if isinstance(value, list) else value for k, value in given.items()}
+    )
+
+
+def options(load: Callable) -> list[inspect.Parameter]:
+    return list(inspect.signature(load, eval_str=True).parameters.values())
+
+
+def flag(option: inspect.Parameter) -> str:
+    """How an option is written on the command line: ROOT, [ROOT], --allow-missing."""
+    if option.name == "root":
+        return "ROOT" if option.default is option.empty else "[ROOT]"
+    return "--" + option.name.replace("_", "-")
+
+
+def _add_option(parser: argparse.ArgumentParser, option: inspect.Parameter) -> None:
+    """What a parameter of `load` takes, by its annotation: a bool is a switch, a tuple takes several values."""
+    kinds = typing.get_args(option.annotation) or (option.annotation,)
+    shown = f"default: {option.default}".replace("%", "%%")
+    add = partial(parser.add_argument, default=argparse.SUPPRESS)  # what is not given is not passed on
+    if option.name == "root":
+        add("root", metavar="ROOT", nargs=None if option.default is option.empty else "?")
+    elif kinds == (bool,):
+        add(flag(option), action=argparse.BooleanOptionalAction, help=shown)
+    else:
+        several = len(kinds) if typing.get_origin(option.annotation) is tuple else None
+        add(flag(option), type=kinds[0], nargs=several, metavar=kinds[0].__name__.upper(), help=shown)
+
+
+def whole_number(text: str) -> int:
+    """A number of things, for `type=`; argparse says what is wrong with any other text."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
+    return number
+
+
+def check_files(paths: Iterable[Path]) -> None:
+    """FileNotFoundError for the first that is not there, before minutes go by."""
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no image {path}.")
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """The options that `load_network` reads, and how many processes read images for it."""
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="the trained network")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, …; default: cuda if there is one")
+    parser.add_argument("--readers", type=int, default=0, metavar="N", help="processes that read images")
+
+
+def add_flip(parser: argparse.ArgumentParser) -> None:
+    """Kept apart from `add_network` for verify, which does what its calibration did."""
+    mean = "use the mean of the features of each image and its mirror image"
+    parser.add_argument("--flip", action="store_true", help=mean)
+
+
+def load_network(args: argparse.Namespace) -> ReIDModel:
+    """The network in the checkpoint, on the device. Raises ValueError for a device that is not there."""
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises the one or the other, by how it was built
+        raise ValueError(f"there is no device {device!r} here: {error}") from error
+    return checkpoint.load_model(args.checkpoint).to(device)

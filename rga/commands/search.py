@@ -1,0 +1,119 @@
+"""Who looks like this: the images in a folder that are nearest to a query image."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from rga import plot
+from rga.commands.options import add_flip, add_network, check_files, load_network, whole_number
+from rga.data import Sample, stack_images
+from rga.data.transforms import Size
+from rga.engine import embed
+from rga.metrics import rerank
+from rga.provenance import provenance, write_json
+from rga.search import Index, build_index
+
+NEIGHBOURS = 20  # k1 of re-ranking
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `run`."""
+    parser.add_argument("queries", nargs="+", type=Path, metavar="QUERY", help="an image of one person")
+    where = "images to search in: any names, in this folder and those below it"
+    parser.add_argument("--gallery", type=Path, required=True, metavar="FOLDER", help=where)
+    add_network(parser)
+    add_flip(parser)
+    many = "images to find for each query; default: 10"
+    parser.add_argument("-k", type=whole_number, default=10, metavar="N", help=many)
+    again = "k-reciprocal re-ranking of the whole gallery: better lists, much slower"
+    parser.add_argument("--rerank", action="store_true", help=again)
+    kept = "keep the gallery's features here: next time only new and changed images are embedded"
+    parser.add_argument("--index", type=Path, metavar="FILE", help=kept)
+    left = "leave out images that cannot be read"
+    parser.add_argument("--skip-unreadable", action="store_true", help=left)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here, too")
+    sheet = "draw the queries and what was found here (PNG)"
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help=sheet)
+
+
+def run(args: argparse.Namespace) -> int:
+    """The images in a folder that are most like each query image.
+
+    A query that lies in the folder itself is not found as its own match.
+    """
+    check_files(args.queries)
+    model = load_network(args)
+    queries = embed(model, [Sample(query, -1, -1) for query in args.queries], flip=args.flip).embedding
+    index = build_index(
+        model,
+        args.gallery,
+        args.index,
+        flip=args.flip,
+        skip_unreadable=args.skip_unreadable,
+        workers=args.readers,
+    )
+    if index.unreadable:
+        print(f"left out, cannot be read: {', '.join(index.unreadable)}", file=sys.stderr)
+    matches = _matches(args, index, queries)
+    for number, (query, rows) in enumerate(zip(args.queries, matches, strict=True), 1):
+        print(f"query {number}: {query}\nrank | distance | similarity | path")
+        for row in rows:
+            print("{rank:>4} | {distance:>8.4f} | {similarity:>10.4f} | {path}".format(**row))
+    if args.json:
+        about = {"gallery": args.gallery, "images": len(index.paths), "unreadable": index.unreadable}
+        about |= {
+            "checkpoint": args.checkpoint,
+            "network": index.model,
+            "flip": args.flip,
+            "rerank": args.rerank,
+        }
+        answers = [{"query": q, "matches": rows} for q, rows in zip(args.queries, matches, strict=True)]
+        write_json(args.json, about | {"queries": answers, "provenance": provenance(args.device)})
+    if args.sheet:
+        _draw(args.sheet, args.queries, args.gallery, matches, model.size)
+    return 0
+
+
+def _matches(args: argparse.Namespace, index: Index, queries: Tensor) -> list[list[dict]]:
+    """For each query, the k images nearest to it."""
+    k = args.k + 1  # for the query itself
+    distances, positions = _rerank(queries, index, k) if args.rerank else index.search(queries, k)
+    similarities = F.cosine_similarity(queries[:, None], index.features[positions], dim=2)
+    matches = []
+    for query, *columns in zip(args.queries, distances, similarities, positions, strict=True):
+        found = [
+            {"distance": distance, "similarity": similarity, "path": index.paths[position]}
+            for distance, similarity, position in zip(*(x.tolist() for x in columns), strict=True)
+        ]
+        others = [row for row in found if not os.path.samefile(query, args.gallery / row["path"])]
+        matches.append([{"rank": rank} | row for rank, row in enumerate(others[: args.k], 1)])
+    return matches
+
+
+def _rerank(queries: Tensor, index: Index, k: int) -> tuple[Tensor, Tensor]:
+    """As Index.search, by re-ranked distances."""
+    if len(queries) + len(index.paths) <= NEIGHBOURS:
+        raise ValueError(
+            f"re-ranking compares the {NEIGHBOURS} nearest images of each image, and there are only "
+            f"{len(index.paths)} in the gallery: leave out --rerank."
+        )
+    distances = rerank(queries, index.features, k1=NEIGHBOURS)
+    return distances.topk(min(k, distances.shape[1]), largest=False)
+
+
+def _draw(path: Path, queries: list[Path], gallery: Path, matches: list[list[dict]], size: Size) -> None:
+    """The contact sheet: a row for each query, with what was found beside it."""
+    files = [[q, *(gallery / row["path"] for row in rows)] for q, rows in zip(queries, matches, strict=True)]
+    rows = {f"query {i}": stack_images(row, size) for i, row in enumerate(files, 1)}
+    titles = ["query", *range(1, max(map(len, files)))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        plot.rows(rows, titles, "Most alike first").savefig(partial, format="png")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

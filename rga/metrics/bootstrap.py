@@ -1,0 +1,78 @@
+"""How sure a score is: confidence intervals by drawing other people from the same test set."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rga.metrics.ranking import Ids, Ranking, as_ids
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score or a difference of two, and from where to where it may well lie: fractions."""
+
+    value: float
+    low: float
+    high: float
+    level: float
+
+    def __str__(self) -> str:
+        value, low, high = (100 * x for x in (self.value, self.low, self.high))
+        return f"{value:.1f} % ({low:.1f} … {high:.1f} at {self.level:.0%})"
+
+
+def confidence_interval(
+    ranking: Ranking, q_pids: Ids, score: str = "mAP", level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> Interval:
+    """Percentile bootstrap over people (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+
+    score: "mAP", "mINP" or "rank-1", "rank-5", …. `draws` times, as many people as there are among the queries are
+    drawn from them with replacement, each with all queries; low and high hold the middle `level` of the scores. People
+    and not queries, because the queries of one person are easy or hard together: drawn one by one, they would make
+    the interval too narrow. It tells what other people would change, with this gallery; not what another seed of
+    the training would. With few people (below about 30) it is too narrow. Raises ValueError for ids that do not fit
+    and for queries of fewer than two people with a match.
+    """
+    return _interval(ranking.per_query(score), q_pids, level, draws, seed)
+
+
+def confidence_of_difference(
+    a: Ranking,
+    b: Ranking,
+    q_pids: Ids,
+    score: str = "mAP",
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Is a better than b? The interval of a - b, two rankings of the same queries, drawn in pairs.
+
+    a is better, at that level, if low > 0. It is much narrower than the two intervals suggest, which may overlap all
+    the same: people who are hard are hard for both. The rest as in `confidence_interval`. Raises ValueError as that
+    does, and for rankings of different queries.
+    """
+    first, second = a.per_query(score), b.per_query(score)
+    if first.shape != second.shape or (np.isnan(first) != np.isnan(second)).any():
+        raise ValueError(
+            f"expected two rankings of the same queries, got {a.num_valid} of {len(first)} queries with a match and "
+            f"{b.num_valid} of {len(second)}."
+        )
+    return _interval(first - second, q_pids, level, draws, seed)
+
+
+def _interval(values: np.ndarray, q_pids: Ids, level: float, draws: int, seed: int) -> Interval:
+    q_pids = as_ids(q_pids)
+    if len(q_pids) != len(values):
+        raise ValueError(f"expected one pid a query, got {len(q_pids)} for {len(values)} queries.")
+    if not 0 < level < 1 or draws < 1:
+        raise ValueError(f"expected a level between 0 and 1 and at least one draw, got {level} and {draws}.")
+    valid = ~np.isnan(values)
+    people, person = np.unique(q_pids[valid], return_inverse=True)
+    if len(people) < 2:
+        raise ValueError(f"expected queries of at least two people with a match, got {len(people)}.")
+    sums, counts = np.bincount(person, values[valid]), np.bincount(person)
+    rng = np.random.default_rng(seed)
+    drawn = (rng.integers(len(people), size=len(people)) for _ in range(draws))
+    scores = [sums[some].sum() / counts[some].sum() for some in drawn]
+    low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(values[valid].mean()), float(low), float(high), level)

@@ -1,0 +1,178 @@
+"""Are these two the same person? Error rates of a threshold on the distance, and a probability from the distance.
+
+Take the pairs from people whom the network was not trained on, because those lie nearer to their like than strangers
+do; and not from the test people of a report, because a threshold chosen on them flatters itself. So hold some of the
+training identities out, and measure on these.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+from torch import Tensor
+
+from rga.metrics.ranking import NO_MATCH, NOT_A_NUMBER, Ids, fitting_ids
+
+FITTED = 500_000  # pairs of either kind that a calibration looks at; more do not change it
+
+
+class Pairs(NamedTuple):
+    """Distances of pairs of images, in no order that matters."""
+
+    genuine: np.ndarray  # of one person, by two cameras
+    impostor: np.ndarray  # of two people, by any cameras
+
+
+def verification_pairs(
+    distances: np.ndarray | Tensor, q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids, chunk: int = 256
+) -> Pairs:
+    """All pairs of a query and a gallery image: (Q, G) distances -> the genuine and the impostors.
+
+    Left out, as in `evaluate_ranking`: images of one person by one camera, and images with pid -1. One set may be
+    both query and gallery. Raises ValueError for shapes that do not fit, for NaN, and without a pair of either kind.
+    """
+    distances = distances if isinstance(distances, Tensor) else np.asarray(distances)
+    q_pids, g_pids, q_camids, g_camids = fitting_ids(distances.shape, q_pids, g_pids, q_camids, g_camids)
+    kept, genuine, impostor = g_pids != -1, [], []
+    for start in range(0, len(q_pids), chunk):
+        queries = slice(start, start + chunk)
+        rows = distances[queries]
+        rows = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else rows
+        same = q_pids[queries, None] == g_pids
+        genuine.append(rows[same & kept & (q_camids[queries, None] != g_camids)])
+        impostor.append(rows[~same & kept & (q_pids[queries, None] != -1)])
+    return _checked(Pairs(np.concatenate(genuine), np.concatenate(impostor)))
+
+
+@dataclass(frozen=True)
+class ROC:
+    """Accepting every pair up to a distance: how many of either kind that lets in. Arrays from strict to lax."""
+
+    threshold: np.ndarray  # (T,) each distance that a genuine pair has; a pair at that distance is accepted
+    false_accept: np.ndarray  # (T,) share of the impostors
+    true_accept: np.ndarray  # (T,) share of the genuine
+    auc: float  # chance that an impostor is farther than a genuine pair, ties half
+
+    @property
+    def equal_error(self) -> float:
+        """The error rate where as many impostors are accepted as genuine pairs refused (the nearest points' mean)."""
+        nearest = np.argmin(np.abs(self.false_accept - (1 - self.true_accept)))
+        return float((self.false_accept[nearest] + 1 - self.true_accept[nearest]) / 2)
+
+
+def roc(pairs: Pairs) -> ROC:
+    """The exact curve at its corners: other thresholds accept more impostors and not one genuine pair more."""
+    pairs = _checked(pairs)
+    impostor, (threshold, count) = np.sort(pairs.impostor), np.unique(pairs.genuine, return_counts=True)
+    nearer, as_near = (np.searchsorted(impostor, threshold, side) for side in ("left", "right"))
+    auc = 1 - (count * (nearer + as_near)).sum() / 2 / count.sum() / len(impostor)
+    return ROC(threshold, as_near / len(impostor), np.cumsum(count) / count.sum(), float(auc))
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Accept a pair up to this distance; the rates are those measured on as many pairs."""
+
+    distance: float
+    false_accept: float
+    true_accept: float
+    genuine: int
+    impostor: int
+
+    def __str__(self) -> str:
+        return (
+            f"same person up to {self.distance:.4f}: accepts {self.true_accept:.1%} of {self.genuine} genuine pairs "
+            f"and {self.false_accept:.2%} of {self.impostor} impostors"
+        )
+
+
+def threshold_at(pairs: Pairs, false_accept: float) -> Threshold:
+    """The largest distance that accepts no more than this share of the impostors.
+
+    The pairs share people and are no independent cases: on other people the rate is another, the more so the fewer
+    people there are. Raises ValueError for a share below one impostor, which these pairs cannot measure.
+    """
+    pairs = _checked(pairs)
+    impostor, genuine = np.sort(pairs.impostor), np.sort(pairs.genuine)
+    allowed = int(false_accept * len(impostor) + 1e-6)
+    if not 0 < false_accept <= 1 or allowed < 1:
+        raise ValueError(
+            f"expected a share of impostors between {1 / len(impostor):.2g} (one of {len(impostor)}) and 1, got "
+            f"{false_accept}: take a larger one, or measure on more pairs."
+        )
+    distance = max(impostor[-1], genuine[-1])
+    if allowed < len(impostor):
+        refused = impostor[allowed]
+        nearer = (kind[: np.searchsorted(kind, refused)] for kind in (impostor, genuine))
+        distance = max((kind[-1] for kind in nearer if kind.size), default=np.nextafter(refused, -np.inf))
+    accepted = (np.searchsorted(x, distance, side="right") for x in (impostor, genuine))
+    rates = (float(n / len(x)) for n, x in zip(accepted, (impostor, genuine), strict=True))
+    return Threshold(float(distance), *rates, len(genuine), len(impostor))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """log-odds of "the same person" = intercept - slope * distance, where both answers are equally likely before."""
+
+    slope: float
+    intercept: float
+
+    def probability(self, distance: float | np.ndarray, prior: float = 0.5) -> float | np.ndarray:
+        """That two images so far apart show one person; prior: how likely it was before looking.
+
+        Pairs picked from a gallery of strangers have a small prior. One number for one, an array for an array.
+        """
+        if not 0 < prior < 1:
+            raise ValueError(f"expected a prior between 0 and 1, got {prior}.")
+        probability = expit(self.intercept - self.slope * np.asarray(distance, dtype=float) + logit(prior))
+        return probability if np.ndim(distance) else float(probability)
+
+
+def calibrate(pairs: Pairs) -> Calibration:
+    """Logistic regression of genuine or impostor on the distance (Platt, 1999, with his targets short of 0 and 1).
+
+    Either kind weighs one half, however many pairs it has; of more than 500,000, as many evenly spaced ones are
+    taken. It holds for these images and this network: other cameras and another network need their own. Raises
+    ValueError without pairs of both kinds, and for distances that are not finite.
+    """
+    pairs = _checked(pairs)
+    x = [_thinned(kind).astype(float) for kind in pairs]
+    if not all(np.isfinite(kind).all() for kind in x):
+        raise ValueError("expected finite distances, got infinity: leave such pairs out.")
+    middle = (x[0].mean() + x[1].mean()) / 2
+    scale = np.sqrt((x[0].var() + x[1].var()) / 2) or 1.0
+    x = [(kind - middle) / scale for kind in x]
+    targets = (len(pairs.genuine) + 1) / (len(pairs.genuine) + 2), 1 / (len(pairs.impostor) + 2)
+
+    def loss_and_gradient(weights):
+        loss, gradient = 0.0, np.zeros(2)
+        for kind, target in zip(x, targets, strict=True):
+            z = weights[0] - weights[1] * kind
+            error = expit(z) - target
+            loss += (np.logaddexp(0, z) - target * z).mean()
+            gradient += error.mean(), -(error * kind).mean()
+        return loss, gradient
+
+    intercept, slope = minimize(loss_and_gradient, np.zeros(2), jac=True, method="BFGS").x
+    return Calibration(float(slope / scale), float(intercept + slope * middle / scale))
+
+
+def _checked(pairs: Pairs) -> Pairs:
+    genuine, impostor = (np.asarray(kind) for kind in pairs)
+    if not genuine.size:
+        raise ValueError(NO_MATCH)
+    if not impostor.size:
+        raise ValueError(
+            "there is no impostor, a pair of two people: take the images of at least two identities."
+        )
+    if np.isnan(genuine).any() or np.isnan(impostor).any():
+        raise ValueError(NOT_A_NUMBER)
+    return Pairs(genuine, impostor)
+
+
+def _thinned(distances: np.ndarray) -> np.ndarray:
+    if len(distances) <= FITTED:
+        return distances
+    return np.sort(distances)[np.linspace(0, len(distances) - 1, FITTED).round().astype(int)]

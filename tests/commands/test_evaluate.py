@@ -1,0 +1,84 @@
+"""python -m rga evaluate: the scores of rga.evaluate, printed and as JSON."""
+
+import json
+import os
+
+import pytest
+
+from rga import data, evaluate
+from rga.__main__ import main
+from rga.checkpoint import load_model
+from rga.metrics import evaluate_ranking, rerank
+from rga.search import fingerprint
+
+
+def test_scores_are_those_of_the_library(checkpoints, cuhk03, tmp_path, capsys):
+    path = tmp_path / "new" / "scores.json"
+    arguments = ["evaluate", "cuhk03", str(cuhk03), "--boxes", "detected", "--device", "cpu"]
+    assert main([*arguments, "--checkpoint", str(checkpoints / "one.pt"), "--json", str(path)]) == 0
+    splits, model = data.load("cuhk03", cuhk03, boxes="detected"), load_model(checkpoints / "one.pt")
+    expected = evaluate(model, splits)
+    out = capsys.readouterr().out
+    assert out.startswith(str(splits))
+    assert f"\nbefore neck | {expected.feature}\nafter neck  | {expected.embedding}\nchance: rank-1 " in out
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for name, ranking in (("before_neck", expected.feature), ("after_neck", expected.embedding)):
+        assert content[name]["rank1"] == ranking.rank(1) and content[name]["queries"] == ranking.num_valid
+        assert content[name]["mAP"] == ranking.mAP and content[name]["mINP"] == ranking.mINP
+        assert content[name]["cmc"] == ranking.cmc.tolist()
+    assert content["data"] == str(splits).splitlines() and content["network"] == fingerprint(model)
+    assert content["config"]["backbone"] == "resnet18" and "provenance" in content
+    assert os.listdir(path.parent) == ["scores.json"]
+
+
+def test_reranked_and_mirrored_scores(checkpoints, tmp_path, monkeypatch, cuhk03, capsys):
+    splits = data.load("cuhk03", cuhk03)
+    splits = data.Splits("more", splits.train, splits.query, splits.gallery + splits.train)
+    monkeypatch.setattr(data, "load", lambda name, **options: splits)
+    arguments = [
+        "evaluate",
+        "cuhk03",
+        str(cuhk03),
+        "--rerank",
+        "--flip",
+        "--json",
+        str(tmp_path / "scores.json"),
+    ]
+    assert main([*arguments, "--checkpoint", str(checkpoints / "one.pt"), "--device", "cpu"]) == 0
+    *rankings, query, gallery = evaluate(load_model(checkpoints / "one.pt"), splits, flip=True)
+    distances = rerank(query.embedding, gallery.embedding)
+    again = evaluate_ranking(distances, query.pids, gallery.pids, query.camids, gallery.camids)
+    content = json.loads((tmp_path / "scores.json").read_text())
+    assert content["flip"] and content["after_neck"]["mAP"] == rankings[1].mAP
+    assert content["after_neck_reranked"]["mAP"] == pytest.approx(again.mAP)
+    assert "before neck reranked |" in capsys.readouterr().out
+
+
+def test_single_shot_sets_are_scored_as_such(checkpoints, cuhk03, capsys):
+    arguments = ["evaluate", "cuhk03", str(cuhk03), "--protocol", "classic", "--device", "cpu"]
+    assert main([*arguments, "--checkpoint", str(checkpoints / "one.pt")]) == 0
+    splits = data.load("cuhk03", cuhk03, protocol="classic")
+    assert f"| {evaluate(load_model(checkpoints / 'one.pt'), splits).embedding}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--boxes", "both"], "no boxes 'both'"),
+        (["--multi-query"], "multi_query is empty"),
+        (["--rerank"], "expected k1 in 1.."),
+        (["--checkpoint", "nowhere.pt"], "expected a checkpoint at nowhere.pt"),
+    ],
+)
+def test_faults_have_a_reason_and_no_traceback(checkpoints, cuhk03, arguments, message, capsys):
+    given = [
+        "evaluate",
+        "cuhk03",
+        str(cuhk03),
+        "--checkpoint",
+        str(checkpoints / "one.pt"),
+        "--device",
+        "cpu",
+    ]
+    assert main([*given, *arguments]) == 1
+    assert message in capsys.readouterr().err
