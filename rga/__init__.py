@@ -1,5 +1,7 @@
 """Relation-aware global attention for person re-identification: the paper's networks, trained, measured and seen."""
 
+import importlib
+
 from rga import data, losses, metrics, models, schedule, search
 from rga.capture import capture
 from rga.engine import Embeddings, Evaluation, Log, embed, evaluate, fit
@@ -21,3 +23,9 @@ __all__ = [
     "schedule",
     "search",
 ]
+
+
+def __getattr__(name: str):
+    if name in ("plot", "gradcam"):  # matplotlib is loaded only when somebody asks for a figure
+        return importlib.import_module(f"rga.{name}")
+    raise AttributeError(f"module 'rga' has no attribute {name!r}")

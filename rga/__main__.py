@@ -19,7 +19,10 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit status: 0, or 1 with the reason on stderr. Wrong usage exits with 2."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a name that the terminal cannot show shall not end the command
+        if hasattr(stream, "reconfigure"):  # a notebook's is not a file
+            stream.reconfigure(
+                errors="replace"
+            )  # a name that the terminal cannot show shall not end the command
     parser = argparse.ArgumentParser("python -m rga", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add_arguments, run) in COMMANDS.items():

@@ -1,6 +1,6 @@
-"""See inside a network without changing it: the outputs of named submodules, by forward hooks."""
+"""See inside a network without changing it: eval mode for a while, and the outputs of named submodules."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
@@ -8,11 +8,22 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def capture(model: nn.Module, pattern: str = "*.gate") -> Iterator[dict[str, Tensor]]:
-    """Collect what submodules put out while the context is open: name -> tensor of their latest output, detached.
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """The model in eval mode; afterwards each of its modules is in the mode it was in, a frozen BatchNorm too."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        yield model.eval()
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
-    pattern: shell-style, matched with the names of `model.named_modules()`; "*.gate" are the attention maps.
-    Raises ValueError if it matches none. The hooks are gone when the context closes, whatever happened in it.
+
+@contextmanager
+def capture(model: nn.Module, pattern: str = "*.gate") -> Iterator[dict[str, Tensor]]:
+    """Collect what submodules put out while the context is open: name -> a copy of their latest output, detached.
+
+    Outputs that are no tensors are left out. pattern: shell-style, matched with the names of `model.named_modules()`;
+    "*.gate" are the attention maps. Raises ValueError if it matches none. The hooks are gone when the context closes.
 
         with capture(model, "*.gate") as maps:
             model(images)
@@ -27,8 +38,12 @@ def capture(model: nn.Module, pattern: str = "*.gate") -> Iterator[dict[str, Ten
         )
     outputs: dict[str, Tensor] = {}
 
-    def remember(name: str) -> object:
-        return lambda module, inputs, output: outputs.__setitem__(name, output.detach())
+    def remember(name: str) -> Callable:
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
+            if isinstance(output, Tensor):
+                outputs[name] = output.detach().clone()  # a ReLU in place may write into the original
+
+        return hook
 
     hooks = [module.register_forward_hook(remember(name)) for name, module in modules.items()]
     try:

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from rga import checkpoint
+from rga.capture import evaluating
 from rga.data.core import Sample, Splits
 from rga.data.loaders import network_input, test_loader, train_loader
 from rga.losses import identity_loss, triplet_loss
@@ -179,17 +180,16 @@ def embed(
     """
     if not samples:
         raise ValueError("there is no image to embed: expected at least one sample, got none.")
-    device, was_training = next(model.parameters()).device, model.training
-    model.eval().to(memory_format=torch.channels_last)
-    parts = []
-    for batch in test_loader(samples, model.size, batch_size, workers):
-        images = network_input(batch, device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-            outputs = [model(view) for view in ((images, images.flip(-1)) if flip else (images,))]
-        feature = sum(output.feature.float() for output in outputs) / len(outputs)
-        embedding = sum(output.embedding.float() for output in outputs) / len(outputs)
-        parts.append((feature.cpu(), embedding.cpu(), batch.pids, batch.camids))
-    model.train(was_training)
+    device, parts = next(model.parameters()).device, []
+    model.to(memory_format=torch.channels_last)
+    with evaluating(model):
+        for batch in test_loader(samples, model.size, batch_size, workers):
+            images = network_input(batch, device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=amp):
+                outputs = [model(view) for view in ((images, images.flip(-1)) if flip else (images,))]
+            feature = sum(output.feature.float() for output in outputs) / len(outputs)
+            embedding = sum(output.embedding.float() for output in outputs) / len(outputs)
+            parts.append((feature.cpu(), embedding.cpu(), batch.pids, batch.camids))
     return Embeddings(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rga.capture import evaluating
+
 Target = Callable[..., Tensor]
 
 
@@ -40,11 +42,9 @@ def grad_cam(model: nn.Module, images: Tensor, layer: str, target: Target) -> Te
         tapped[:] = [output.detach().requires_grad_()]
         return tapped[0].clone()
 
-    modes = {module: module.training for module in modules.values()}
     hook = modules[layer].register_forward_hook(tap)
     try:
-        model.eval()
-        with torch.enable_grad():
+        with evaluating(model), torch.enable_grad():
             scores = target(model(images))
             if scores.shape != images.shape[:1]:
                 raise ValueError(
@@ -55,8 +55,6 @@ def grad_cam(model: nn.Module, images: Tensor, layer: str, target: Target) -> Te
                 (gradient,) = torch.autograd.grad(scores.sum(), tapped, allow_unused=True)
     finally:
         hook.remove()
-        for module, training in modes.items():
-            module.training = training
     if gradient is None:
         raise ValueError(
             f"the target does not depend on {layer!r}: choose a layer that the score is made from."

@@ -33,7 +33,9 @@ class Recipe:
 
     profile: str  # the named recipe that the other fields come from
     dataset: str  # a key of rga.data.DATASETS
-    root: Path | None  # its folder; None: the data set's own place under data/
+    root: (
+        Path | None
+    )  # its folder; None: data/{dataset}, and for drawn people a folder named after their settings
     boxes: str  # "labeled" or "detected" (CUHK03 and drawn people)
     protocol: str  # "new": 767/700 identities, "classic": 20 splits, single-shot (CUHK03 and drawn people)
     split: int  # 0 … 19, which of the classic splits
@@ -72,11 +74,11 @@ class Recipe:
             raise ValueError(f"lr must be above 0, got {self.lr!r}.")
         # Frozen: these are the same values in the one form that the rest of the code expects.
         object.__setattr__(self, "size", _size(self.size))
-        object.__setattr__(self, "out", ROOT / self.out)
-        object.__setattr__(self, "root", None if self.root is None else ROOT / self.root)
-        object.__setattr__(self, "cache", self.cache if isinstance(self.cache, bool) else ROOT / self.cache)
+        object.__setattr__(self, "out", _path(self.out))
+        object.__setattr__(self, "root", None if self.root is None else _path(self.root))
+        object.__setattr__(self, "cache", self.cache if isinstance(self.cache, bool) else _path(self.cache))
         if self.weights not in ("random", "imagenet"):
-            object.__setattr__(self, "weights", str(ROOT / self.weights))
+            object.__setattr__(self, "weights", str(_path(self.weights)))
 
     @property
     def checkpoint(self) -> Path:
@@ -86,13 +88,16 @@ class Recipe:
         """The data set of this run. Settings that it does not know do not matter: Market-1501 has no `boxes`."""
         known = inspect.signature(DATASETS[self.dataset]).parameters
         names = ("boxes", "protocol", "split", "allow_missing")
-        return data.load(
-            self.dataset, self.root, **{name: getattr(self, name) for name in names if name in known}
-        )
+        root = self.root or (None if self.dataset == "synthetic" else ROOT / "data" / self.dataset)
+        return data.load(self.dataset, root, **{name: getattr(self, name) for name in names if name in known})
 
     def make_schedule(self, optimizer: Optimizer) -> LRScheduler:
         """The learning-rate schedule of this run, as `rga.fit` wants it."""
         return SCHEDULES[self.schedule](optimizer, self.epochs)
+
+
+def _path(path: str | Path) -> Path:
+    return ROOT / Path(path).expanduser()
 
 
 def _size(size: str | tuple[int, int] | list[int]) -> tuple[int, int]:
@@ -155,7 +160,7 @@ def full(**changes: object) -> Recipe:
     recipe = Recipe(
         profile="full",
         dataset="cuhk03",
-        root=Path("data/cuhk03"),
+        root=None,
         boxes="labeled",
         protocol="new",
         split=0,

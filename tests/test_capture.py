@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rga import capture
+from rga.capture import evaluating
 from rga.models import create_model
 
 
@@ -31,6 +32,24 @@ def test_hooks_are_gone_even_after_an_error(model):
     with pytest.raises(ValueError, match="built for images"), capture(model):
         model(torch.randn(1, 3, 8, 8))
     assert hooks(model) == 0
+
+
+def test_what_is_captured_stays_though_a_layer_in_place_follows(model):
+    with capture(model, "*") as everything, torch.no_grad():
+        model(torch.randn(3, 3, 64, 32))
+    assert everything["backbone.bn1"].min() < 0 <= everything["backbone.relu"].min()
+    assert "" not in everything  # the network's own output is no tensor
+
+
+def test_eval_mode_ends_where_it_began(model):
+    model.train()
+    model.backbone.bn1.eval()
+    before = [module.training for module in model.modules()]
+    with pytest.raises(KeyError), evaluating(model) as same:
+        assert same is model and not any(module.training for module in model.modules())
+        raise KeyError
+    assert [module.training for module in model.modules()] == before
+    model.eval()
 
 
 def test_unknown_pattern_says_so(model):

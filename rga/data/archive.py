@@ -17,6 +17,10 @@ from tqdm.auto import tqdm
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CHUNK = 1 << 20  # bytes
+PASSING = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO", "EFBIG", "EEXIST")
+}
 
 
 class RefusedError(Exception):
@@ -93,7 +97,7 @@ def unpack(archive: Path, target: Path) -> None:
             bar.update(bar.total - bar.n)
         except Exception as error:  # broken bytes lead zlib, lzma, zipfile and tarfile into many kinds
             if not target.is_dir():
-                if getattr(error, "errno", None) is None:  # else the archive may be whole: go on next time
+                if not _may_pass(error):
                     shutil.rmtree(scratch, ignore_errors=True)
                 raise ValueError(_advice(error, archive, target, bar.total - bar.n)) from error
         finally:
@@ -170,13 +174,18 @@ def _checked(name: str, plain: bool) -> Path | None:
     return None if junk or not path.parts else Path(*path.parts)
 
 
+def _may_pass(error: Exception) -> bool:
+    """Whether the archive may be whole, and the next call may go on: the disk or the permissions are at fault."""
+    return getattr(error, "errno", None) in PASSING
+
+
 def _advice(error: Exception, archive: Path, target: Path, left: int) -> str:
     if isinstance(error, RefusedError | NotImplementedError):  # zipfile does not know all compressions
         return (
             f"{archive} is not unpacked: {error}. Nothing was written outside {target.parent}. If you trust the "
             f"archive, unpack it by hand into {target}."
         )
-    if getattr(error, "errno", None) is not None:
+    if _may_pass(error):
         return (
             f"{archive} is unpacked once, into {target}, and that failed ({error}). "
             f"{shutil.disk_usage(target.parent).free:,} bytes are free there, {left:,} bytes of the archive still "

@@ -21,7 +21,7 @@ def read_image(path: str | Path) -> Tensor:
         with Image.open(path) as image:
             ImageOps.exif_transpose(image, in_place=True)
             if image.mode.startswith("I"):  # Pillow would clip 16-bit values at 255 instead of scaling them
-                image = image.point(lambda value: value / 256).convert("L")
+                image = Image.fromarray((np.array(image) / 256).clip(0, 255).astype(np.uint8))
             elif image.mode == "P":  # Pillow warns about a transparent palette unless it becomes RGBA first
                 image = image.convert("RGBA")
             return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from rga.capture import evaluating
+
 # An attention is built from the shape of the feature map it will see: (channels, (height, width)) -> module that
 # maps (B, C, H, W) to the same shape.
 Attention = Callable[[int, tuple[int, int]], nn.Module]
@@ -32,7 +34,7 @@ def attach(
 
 @torch.no_grad()
 def _measure(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> dict[str, torch.Size]:
-    modules, shapes, was_training = dict(network.named_modules()), {}, network.training
+    modules, shapes = dict(network.named_modules()), {}
     for name in stages:
         if name not in modules:
             raise ValueError(
@@ -52,9 +54,9 @@ def _measure(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -
     hooks = [modules[name].register_forward_hook(remember(name)) for name in stages]
     try:
         # eval: a blank image must leave no trace in the running statistics.
-        network.eval()(next(network.parameters()).new_zeros(1, 3, *size))
+        with evaluating(network):
+            network(next(network.parameters()).new_zeros(1, 3, *size))
     finally:
-        network.train(was_training)
         for hook in hooks:
             hook.remove()
     return shapes

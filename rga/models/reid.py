@@ -39,6 +39,9 @@ class ReIDModel(nn.Module):
         self.neck.bias.requires_grad_(False)
         self.classifier = nn.Linear(num_features, num_pids, bias=False)
         nn.init.normal_(self.classifier.weight, std=0.001)
+        # What checkpoints say of the network; `create_model` writes what it can be built from again.
+        self.config = {"backbone": type(backbone).__name__, "attention": "own", "num_pids": num_pids}
+        self.config |= {"size": list(size), "weights": "as given", "init_gates": None, "trained_size": None}
 
     def forward(self, images: Tensor) -> Output:
         if tuple(images.shape[1:]) != (3, *self.size):

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rga.capture import evaluating
 from rga.models.fc import SpatialFC
 from rga.models.reid import ReIDModel
 from rga.models.rga import RGA, ChannelRGA, SpatialRGA
@@ -64,12 +65,11 @@ def _move_on_sight(network: nn.Module, attentions: list[nn.Module], size: Grid) 
         _move(attention, inputs[0].shape[2:])
 
     hooks = [attention.register_forward_pre_hook(hook) for attention in attentions]
-    was_training = network.training
     try:
         # eval: a blank image must leave no trace in the running statistics.
-        network.eval()(next(network.parameters()).new_zeros(1, 3, *size))
+        with evaluating(network):
+            network(next(network.parameters()).new_zeros(1, 3, *size))
     finally:
-        network.train(was_training)
         for handle in hooks:
             handle.remove()
 

@@ -19,8 +19,10 @@ from matplotlib.colors import to_hex
 from PIL import Image
 from torch import Tensor, nn
 
+from rga.capture import evaluating
 from rga.data.transforms import normalise, resize
 from rga.models import ReIDModel, RelationScore
+from rga.plot.look import rgb
 
 Grid = tuple[int, int]  # (height, width)
 
@@ -83,7 +85,7 @@ def explorer(
     named = models if isinstance(models, Mapping) else {_name(models): models}
     if not named:
         raise ValueError("explorer needs at least one model, got an empty mapping.")
-    pictures = _uint8(images)
+    pictures = torch.from_numpy(rgb(images)).permute(0, 3, 1, 2)
     titles = [f"image {i}" for i in range(len(pictures))] if titles is None else list(titles)
     if len(titles) != len(pictures):
         raise ValueError(f"expected one title for each of the {len(pictures)} images, got {len(titles)}.")
@@ -151,17 +153,14 @@ def _watched(
     """The model in eval mode, with what goes into the scorers and what comes out of the taps of its latest call."""
     inputs: dict[nn.Module, Tensor] = {}
     outputs: dict[nn.Module, Tensor] = {}
-    modes = {module: module.training for module in model.modules()}
     hooks = [m.register_forward_pre_hook(lambda m, given: inputs.__setitem__(m, given[0])) for m in scorers]
     hooks += [m.register_forward_hook(lambda m, _, output: outputs.__setitem__(m, output)) for m in taps]
     try:
-        model.eval()
-        yield inputs, outputs
+        with evaluating(model):
+            yield inputs, outputs
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in modes.items():  # not model.train(mode): parts of it may have had another
-            module.training = mode
 
 
 @torch.no_grad()
@@ -243,23 +242,6 @@ def _pack(matrix: Tensor) -> str:
     steps = np.rint((values - low[:, None]) / span[:, None] * 255).astype(np.uint8)
     packed = low.astype("<f4").tobytes() + high.astype("<f4").tobytes() + steps.tobytes()
     return base64.b64encode(packed).decode("ascii")
-
-
-def _uint8(images: Tensor | np.ndarray) -> Tensor:
-    pictures = torch.as_tensor(images).detach().cpu()
-    if pictures.ndim != 4 or pictures.shape[1] != 3 or not len(pictures):
-        raise ValueError(
-            f"expected images (B, 3, H, W), at least one, got the shape {tuple(pictures.shape)}."
-        )
-    if pictures.dtype == torch.uint8:
-        return pictures
-    low, high = pictures.min().item(), pictures.max().item()
-    if not (low >= -1e-3 and high <= 1 + 1e-3):
-        raise ValueError(
-            f"expected uint8 images or floats between 0 and 1, got {low:.2f} to {high:.2f}. "
-            "Undo the normalisation first: rga.data.transforms.denormalise(images)."
-        )
-    return (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def _jpeg(picture: Tensor) -> str:

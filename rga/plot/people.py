@@ -3,10 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from rga.plot.look import GREEN, GREY, PANEL, PURPLE, VERMILION, WIDTH, frame, rgb, sheet
+from rga.plot.look import GREEN, GREY, PANEL, PURPLE, VERMILION, WIDTH, as_array, frame, rgb, sheet
 
 ROLES = {  # of a gallery image for one query: colour, line and mark
     "match": (GREEN, "solid", "✓"),
@@ -109,7 +108,7 @@ def ranked_lists(
     query_images: (Q, 3, H, W). gallery_images: (Q, K, 3, H, W), both as in `images`. correct: (Q, K)
     booleans. distances: (Q, K), shown below. titles: one for each query.
     """
-    queries, correct = rgb(query_images), np.asarray(correct, dtype=bool)
+    queries, correct = rgb(query_images), as_array(correct).astype(bool)
     n, k = correct.shape
     gallery = rgb(gallery_images.reshape(n * k, *gallery_images.shape[2:])).reshape(n, k, *queries.shape[1:])
     aspect = queries.shape[1] / queries.shape[2]

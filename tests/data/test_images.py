@@ -50,9 +50,9 @@ def test_jpeg(tmp_path, mode):
     assert abs(difference).max() <= 4
 
 
-@pytest.mark.parametrize("suffix", ["png", "tiff"])
-def test_sixteen_bits_are_scaled_not_clipped(tmp_path, suffix):
-    values = np.linspace(0, 65535, 240).reshape(20, 12).astype(np.uint16)
+@pytest.mark.parametrize(("suffix", "order"), [("png", "<"), ("tiff", "<"), ("tiff", ">")])
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path, suffix, order):
+    values = np.linspace(0, 65535, 240).reshape(20, 12).astype(order + "u2")
     Image.fromarray(values).save(tmp_path / f"image.{suffix}")
     difference = read_image(tmp_path / f"image.{suffix}").numpy() - values / 257
     assert abs(difference).max() < 1

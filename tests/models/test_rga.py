@@ -38,8 +38,9 @@ def released_gradients(module):
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_equals_the_released_module(variant, channels, height, width, memory_format, device):
     golden, tag = np.load(GOLDEN / "rga_module.npz"), f"{variant}_{channels}x{height}x{width}"
-    module = fill(RGA(channels, (height, width), **RELEASED[variant]).double())
-    x, g = (draw(f"{tag}/{k}", (2, channels, height, width)).to(memory_format=memory_format) for k in "xg")
+    module = fill(RGA(channels, (height, width), **RELEASED[variant]).double()).to(device)
+    shape = 2, channels, height, width
+    x, g = (draw(f"{tag}/{k}", shape).to(device, memory_format=memory_format) for k in "xg")
 
     def equal(name, ours):
         np.testing.assert_allclose(
@@ -93,6 +94,7 @@ def test_equals_the_literal_form(variant, channels, height, width, training, red
         gradients = {k: p.grad for k, p in module.named_parameters()}
         results.append({"y": y.detach(), "x": x.grad} | gradients | buffers)
     mine, theirs = results
+    assert all(values.isfinite().all() for values in mine.values())
     worst = max((mine[k] - t).abs().max().item() / max(1, t.abs().max().item()) for k, t in theirs.items())
     # In training, BatchNorm divides by deviations near 0 in some of these tiny batches, and so magnifies rounding.
     assert worst < (1e-10 if training else 1e-12)

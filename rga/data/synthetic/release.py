@@ -294,9 +294,10 @@ def _pictures(settings: dict, members: list[Member], workers: int | None) -> Ite
     try:
         for i in range(len(members)):
             yield pickle.load(children[i % workers].stdout)
-    except EOFError as error:
-        raise RuntimeError(
-            "A process that draws people ended early; its own message stands above."
+    except (EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            "A process that draws people ended early, perhaps for lack of memory: its own message, if it has one, "
+            "stands above. Fewer workers need less."
         ) from error
     finally:
         for child in children:
