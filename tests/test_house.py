@@ -70,3 +70,8 @@ def test_make_help_names_every_target():
     targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()) - {"help"}
     assert targets == set(re.findall(r'^\t@echo "make (\w+)', makefile, re.MULTILINE))
     assert {"train", "test", "lab", "bench", "check"} <= targets
+
+
+def test_no_page_has_a_place_that_is_unfilled():
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("*/README.md")):
+        assert not re.search(r"@\w+@", page.read_text(encoding="utf-8")), page
