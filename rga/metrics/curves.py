@@ -18,8 +18,8 @@ def precision_recall(ranks: np.ndarray) -> PrecisionRecall:
     """One query's curve: ranks of its N matches, ascending, as in `Ranking.match_ranks` -> N points.
 
     At the n-th match of N, at rank r, recall is n/N and precision n/r. The area under the steps is the step-wise
-    average precision; joining the points by straight lines gives the trapezoid, which is another number. Raises
-    ValueError without a match.
+    average precision. Joining the precisions at all ranks by straight lines gives the trapezoid, another number.
+    Raises ValueError without a match.
     """
     ranks = np.asarray(ranks)
     if ranks.ndim != 1 or not ranks.size:

@@ -66,7 +66,8 @@ class Ranking:
             raise ValueError(
                 f"{score} of each query is not known in a single-shot ranking: choose 'mAP' or 'mINP'."
             )
-        return np.array([ranks[0] <= int(k) if len(ranks) else np.nan for ranks in self.match_ranks])
+        found = [ranks[0] <= int(k) if len(ranks) else np.nan for ranks in self.match_ranks]
+        return np.array(found, dtype=float)  # not booleans, which cannot be subtracted
 
     def __str__(self) -> str:
         scores = {"rank-1": self.rank(1), "rank-5": self.rank(5), "rank-10": self.rank(10)}

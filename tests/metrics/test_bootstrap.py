@@ -88,3 +88,9 @@ def test_wrong_input():
     for other in (ranking_of([1, 0.5]), ranking_of([1, np.nan, 0.5])):
         with pytest.raises(ValueError, match="rankings of the same queries, got 2 of 3"):
             confidence_of_difference(ranking, other, [1, 2, 3])
+
+
+def test_rank_1_of_rankings_in_which_every_query_has_a_match():
+    ids = [1, 2], [1, 2], [1, 1], [2, 2]
+    good, bad = (evaluate_ranking(d, *ids) for d in ([[0, 1], [1, 0]], [[1, 0], [0, 1]]))
+    assert confidence_of_difference(good, bad, [1, 2], "rank-1").low == 1
