@@ -29,8 +29,8 @@ def rerank(
 
     * d is the squared Euclidean distance of features of length 1, divided in each row by its largest value, that of
       the picture farthest from the row's: d is within 0..1 and not symmetric.
-    * The k nearest of a picture are k others and itself. It is the first, even among exact copies; other pictures at
-      equal distances come in no particular order.
+    * The k nearest of a picture are k others and itself. It is the first, even among exact copies; others at distances
+      that are equal, or nearly so for float32, come in no particular order.
     * R(p, k) holds those of p's k nearest that have p among theirs (equation 3). For each c in R(p, k1) that has
       more than 2/3 of R(c, k1/2) in R(p, k1), p's set takes in R(c, k1/2) (equation 4: at least 2/3). k1/2 is
       rounded, halves to the even number: 2 for k1 = 5.
