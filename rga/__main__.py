@@ -3,11 +3,12 @@
 import argparse
 import sys
 
-from rga.commands import data, evaluate, search, verify
+from rga.commands import data, evaluate, search, train, verify
 from rga.commands.options import subcommand
 
 COMMANDS = {
     "prepare": (data.prepare_arguments, data.prepare),
+    "train": (train.add_arguments, train.run),
     "evaluate": (evaluate.add_arguments, evaluate.run),
     "search": (search.add_arguments, search.run),
     "calibrate": (verify.add_calibrate_arguments, verify.run_calibrate),

@@ -1,7 +1,9 @@
 """Keep a network, and a run that can go on, in one file that is either whole or not there."""
 
+import glob
 import os
-import tempfile
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +14,48 @@ from rga.models import ReIDModel, create_model
 FORMAT = 1
 
 
-def save(path: str | Path, model: ReIDModel, **training: Any) -> None:
+def save(path: str | Path, model: ReIDModel, *, keep: int = 1, step: int = 0, **training: Any) -> None:
     """Write the model and whatever else a run needs to go on (state dicts, numbers, lists) to `path`.
 
-    The file is written under a temporary name and renamed, so a crash leaves the previous one.
+    The file is written under another name and renamed when it is on the disk, so a crash or a power cut leaves the
+    previous one. keep above 1: it stays under a second name, too, PATH-STEP, and so do the `keep` with the highest
+    steps.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"format": FORMAT, "config": model.config, "model": model.state_dict(), "training": training}
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    partial = path.with_name(
+        f".{path.name}.part"
+    )  # always the same name: what a kill leaves, the next one replaces
     try:
-        with os.fdopen(handle, "wb") as file:
+        with partial.open("wb") as file:
             torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep > 1:
+            _link(partial, path.with_stem(f"{path.stem}-{step:07d}"))
         os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
+    except Exception:
+        partial.unlink(missing_ok=True)
         raise
+    if keep > 1:
+        for old in kept(path)[:-keep]:
+            old.unlink()
+
+
+def kept(path: str | Path) -> list[Path]:
+    """The checkpoints that `save` kept beside `path`, the oldest first."""
+    path = Path(path)
+    return sorted(path.parent.glob(f"{glob.escape(path.stem)}-{'[0-9]' * 7}{glob.escape(path.suffix)}"))
+
+
+def _link(file: Path, name: Path) -> None:
+    """A second name for a file, which takes no room; a copy where the file system has one name a file."""
+    name.unlink(missing_ok=True)
+    try:
+        os.link(file, name)
+    except OSError:
+        shutil.copyfile(file, name)
 
 
 def load_model(path: str | Path) -> ReIDModel:
@@ -41,10 +69,13 @@ def load_model(path: str | Path) -> ReIDModel:
     return model.eval()
 
 
-def restore(path: str | Path, model: ReIDModel) -> dict[str, Any]:
+def restore(
+    path: str | Path, model: ReIDModel, accept: Callable[[dict[str, Any]], None] = lambda training: None
+) -> dict[str, Any]:
     """Load a checkpoint into `model`, in place; returns what was saved beside it (`training` of `save`).
 
-    Raises ValueError, and changes nothing, for a checkpoint of another network.
+    accept: is shown that before anything is loaded, and may raise. Raises ValueError, and changes nothing, for a
+    checkpoint of another network.
     """
     content = _read(Path(path))
     differs = [
@@ -57,6 +88,7 @@ def restore(path: str | Path, model: ReIDModel) -> dict[str, Any]:
             f"{path} is a checkpoint of another network: {'; '.join(differs)}. Build the network as it was "
             "(rga.checkpoint.load_model does), or choose another file."
         )
+    accept(content["training"])
     model.load_state_dict(content["model"])
     model.config["weights"] = content["config"]["weights"]
     return content["training"]

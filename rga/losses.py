@@ -15,7 +15,8 @@ def triplet_loss(features: Tensor, labels: Tensor, margin: float | None = 0.3) -
 
     For every image as anchor: its distance to the farthest image of the same identity should be smaller, by
     `margin`, than to the nearest image of another. margin=None takes the soft margin log(1 + exp(farthest -
-    nearest)). Raises ValueError if an identity has one image only, or the batch one identity only.
+    nearest)). Raises ValueError if an identity has one image only, or the batch one identity only; labels on the CPU
+    spare a GPU the wait for this check.
     """
     same = labels[:, None] == labels[None, :]
     if (same.sum(1) < 2).any() or same.all():
@@ -23,7 +24,7 @@ def triplet_loss(features: Tensor, labels: Tensor, margin: float | None = 0.3) -
             f"the triplet loss needs at least two identities with at least two images each in a batch, got labels "
             f"{labels.tolist()}: sample P identities x K images (rga.data.sampler.PKSampler)."
         )
-    farthest_same, nearest_other = hardest(pairwise_euclidean(features), labels)
+    farthest_same, nearest_other = hardest(pairwise_euclidean(features), labels.to(features.device))
     if margin is None:
         return F.softplus(farthest_same - nearest_other).mean()
     return F.relu(farthest_same - nearest_other + margin).mean()

@@ -5,7 +5,6 @@ import dataclasses
 import difflib
 import logging
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -15,9 +14,9 @@ import torch
 from IPython import get_ipython
 from matplotlib.figure import Figure
 from PIL import Image
-from tqdm.auto import tqdm
 
 from rga import __version__
+from rga.progress import progress as progress
 
 STYLE = {
     "figure.dpi": 96,
@@ -97,46 +96,6 @@ def _targets(source: str) -> list[str]:
     targets = [t for node in body if isinstance(node, ast.Assign) for t in node.targets]
     targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
     return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
-def progress(logs: Iterable, lines: int = 10) -> Iterator:
-    """Pass on the logs of `rga.fit` and show how far it is: a bar for a person, lines for a batch run.
-
-    A log has step (of steps, from 1), epoch (of epochs), loss and images_per_second. A person in JupyterLab
-    or at a terminal gets tqdm's bar with loss, images/s and time left; papermill and nbval, where nobody
-    watches, get `lines` lines on stdout, at the same steps every time.
-    """
-    bar, watched = None, _watched()
-    before, pace = time.monotonic(), None
-    try:
-        for log in logs:
-            now = time.monotonic()
-            pace = now - before if pace is None else 0.9 * pace + 0.1 * (now - before)
-            if watched:
-                bar = bar or tqdm(total=log.steps, initial=log.step - 1, unit="step", desc="training")
-                bar.set_description(f"epoch {log.epoch}/{log.epochs}", refresh=False)
-                bar.set_postfix_str(f"loss {log.loss:.3f}, {log.images_per_second:.0f} images/s", False)
-                bar.update()
-            elif log.step * lines // log.steps > (log.step - 1) * lines // log.steps:
-                left = tqdm.format_interval(pace * (log.steps - log.step))
-                print(
-                    f"epoch {log.epoch}/{log.epochs} · step {log.step}/{log.steps} · loss {log.loss:.3f}"
-                    f" · {log.images_per_second:.0f} images/s · {left} left",
-                    flush=True,
-                )
-            before = now
-            yield log
-    finally:
-        if bar is not None:
-            bar.close()
-
-
-def _watched() -> bool:
-    """Whether a person looks on: the front end of this cell takes keyboard input, or stderr is a terminal."""
-    kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None:
-        return sys.stderr.isatty()
-    return bool(kernel.get_parent().get("content", {}).get("allow_stdin", False))
 
 
 def check(tensor, letters: str, **sizes: int) -> None:

@@ -1,9 +1,8 @@
-"""What notebooks share: parameters, progress and checks."""
+"""What notebooks share: parameters and checks."""
 
 import dataclasses
 import logging
 import re
-from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -75,38 +74,6 @@ def test_setup_prints_one_line_and_sends_log_lines_to_stdout(capsys, untouched):
     out, err = capsys.readouterr()
     assert out.splitlines() == [f"rga {rga.__version__} · profile quick"] * 2 + ["weights: none"]
     assert not err
-
-
-def logs(steps, start=1):
-    for step in range(start, steps + 1):
-        yield SimpleNamespace(
-            step=step, steps=steps, epoch=1, epochs=1, loss=1 / step, images_per_second=50.0
-        )
-
-
-def test_progress_passes_logs_on_and_prints_lines_where_nobody_watches(capsys, monkeypatch):
-    monkeypatch.setattr(notebook, "_watched", lambda: False)
-    assert [log.step for log in notebook.progress(logs(40))] == list(range(1, 41))
-    out, err = capsys.readouterr()
-    assert len(out.splitlines()) == 10 and not err
-    assert re.fullmatch(
-        r"epoch 1/1 · step 40/40 · loss 0.025 · 50 images/s · 00:00 left", out.splitlines()[-1]
-    )
-
-
-def test_progress_is_a_bar_for_a_person(capsys, monkeypatch):
-    monkeypatch.setattr(notebook, "_watched", lambda: True)
-    assert len(list(notebook.progress(logs(8, start=5)))) == 4
-    out, err = capsys.readouterr()
-    assert "8/8" in err and "images/s" in err and not out
-
-
-def test_progress_closes_its_bar_when_the_caller_stops(monkeypatch, capsys):
-    monkeypatch.setattr(notebook, "_watched", lambda: True)
-    shown = notebook.progress(logs(8))
-    next(shown)
-    shown.close()
-    assert capsys.readouterr().err.endswith("\n")
 
 
 def test_check_says_the_sizes(capsys):

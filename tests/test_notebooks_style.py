@@ -59,7 +59,8 @@ def test_parameters_are_the_fields_of_the_recipe(path):
 
 
 def test_cells_are_short(notebook):
-    lines = [len(cell.source.splitlines()) for cell in code(notebook)]
+    rest = [cell for cell in code(notebook) if "parameters" not in cell.metadata.get("tags", [])]
+    lines = [len(cell.source.splitlines()) for cell in rest]
     assert max(lines) <= 25
     assert statistics.median(lines) <= 7, "the median should be about 5"
 

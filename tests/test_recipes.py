@@ -1,10 +1,13 @@
 """Recipes: the paper's numbers, changes by name, and refusals before anything is loaded."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import rga
 from rga import recipes
 
 
@@ -40,6 +43,9 @@ def test_changes_and_plain_forms():
         ({"k": 1}, "k must be a whole number of at least 2, got 1"),
         ({"epochs": 2.5}, "epochs must be a whole number of at least 1, got 2.5"),
         ({"lr": 0}, "lr must be above 0"),
+        ({"precision": "half"}, "unknown precision 'half': choose one of fp32, tf32, bf16, fp16"),
+        ({"resume": "maybe"}, "unknown resume 'maybe': choose one of True, False, auto"),
+        ({"keep": 0}, "keep must be a whole number of at least 1, got 0"),
         ({"size": "256"}, "size must be .height, width. or text such as 256x128, got '256'"),
         ({"size": (32, 32)}, "at least 64x32"),
     ],
@@ -47,6 +53,42 @@ def test_changes_and_plain_forms():
 def test_values_that_cannot_be(change, message):
     with pytest.raises(ValueError, match=message):
         recipes.named("quick", **change)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "boxes"), [("cuhk03", "detected"), ("market1501", "labeled"), ("msmt17", "labeled")]
+)
+def test_the_papers_recipe_for_its_data_sets(dataset, boxes):
+    recipe = recipes.paper(dataset, boxes)
+    assert recipe == recipes.named("full", dataset=dataset, boxes=boxes)
+    assert (recipe.dataset, recipe.boxes, recipe.epochs) == (dataset, boxes, 600)
+
+
+def test_every_named_recipe_says_how_it_is_run_and_what_is_known_of_it():
+    for name, recipe in recipes.RECIPES.items():
+        assert recipe().profile == name
+        assert "python -m rga train" in recipe.__doc__
+
+
+def test_fit_takes_every_option():
+    options = recipes.quick().fit_options()
+    inspect.signature(rga.fit).bind(None, None, **options)
+    assert options["path"] == recipes.quick().checkpoint
+
+
+def test_the_seed_decides_the_weights(caplog):
+    one, same, other = (recipes.quick(seed=seed).make_model(3).state_dict() for seed in (0, 0, 1))
+    torch.testing.assert_close(one, same, rtol=0, atol=0)
+    assert not torch.equal(one["classifier.weight"], other["classifier.weight"])
+    assert not caplog.text
+
+
+def test_the_papers_recipe_does_not_train_from_random_weights_silently(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="ImageNet weights"):
+        recipes.paper().make_model(767)
+    recipes.paper(weights="random", backbone="resnet18").make_model(767)
+    assert "the paper's schedule with random weights" in caplog.text
 
 
 def test_unknown_profile():

@@ -93,16 +93,20 @@ def train_loader(
     seed: int,
     workers: int = 0,
     cache: bool | str | Path = False,
+    *,
+    every_image: bool = False,
+    share: tuple[int, int] = (0, 1),
 ) -> DataLoader:
     """Augmented batches of p identities × k images of size (height, width), the same for the same seed.
 
     Call `loader.batch_sampler.set_epoch(epoch)` before each epoch: seed and epoch decide every batch, whatever
     workers and cache are. workers: processes that read images beside this one. cache: read every image now, once,
     and keep it resized, in memory (True) or in files in a folder, which other runs use too (a path); see
-    `rga.data.cache.resized_images`. Raises ValueError as PKSampler and the cache do, and for an image that cannot
-    be read.
+    `rga.data.cache.resized_images`. every_image, share: as in `PKSampler`. Raises ValueError as PKSampler and the
+    cache do, and for an image that cannot be read.
     """
-    sampler = PKSampler([sample.pid for sample in samples], p, k, seed)
+    pids = [sample.pid for sample in samples]
+    sampler = PKSampler(pids, p, k, seed, every_image=every_image, share=share)
     return _loader(ReIDDataset(samples, size, cache), workers, batch_sampler=sampler)
 
 

@@ -11,16 +11,31 @@ from torch.utils.data import Sampler
 class PKSampler(Sampler):
     """Batches of p·k pairs (index into `pids`, seed of that draw), the k images of an identity side by side.
 
-    An epoch visits each identity once, in random order. The last identities, fewer than p, are left out if
-    `drop_last`, else they are a smaller last batch, of one identity at worst. (CUHK03's 767 identities with
-    p = 16 are 47 batches and 15 identities left over.) The k images of an identity differ; if it has fewer
-    than k, each is taken as often as the others or once more. Everything follows from (seed, epoch): without
-    `set_epoch`, all passes are the same.
+    every_image=False: an epoch visits each identity once, in random order (the paper's epoch: k of an identity's
+    images, whatever their number). The last identities, fewer than p, are left out if `drop_last`, else they are a
+    smaller last batch, of one identity at worst. (CUHK03's 767 identities with p = 16 are 47 batches and 15
+    identities left over.) every_image=True: an epoch holds every image at least once, and an identity as often as
+    its images need; where one is still missing that others lack, batches are filled with images seen already.
 
-    Raises ValueError for p or k below 2, for no pids, and for fewer identities than p.
+    The k images of an identity differ; if it has fewer than k, each is taken as often as the others or once more.
+    Everything follows from (seed, epoch): without `set_epoch`, all passes are the same.
+
+    share: (part, parts), the part of every batch that one of several processes gets: p/parts whole identities. All
+    parts together are the batches of one process, with the same draws.
+
+    Raises ValueError for p or k below 2, for no pids, for fewer identities than p, and where p cannot be shared.
     """
 
-    def __init__(self, pids: Sequence[int], p: int, k: int, seed: int = 0, drop_last: bool = True):
+    def __init__(
+        self,
+        pids: Sequence[int],
+        p: int,
+        k: int,
+        seed: int = 0,
+        drop_last: bool = True,
+        every_image: bool = False,
+        share: tuple[int, int] = (0, 1),
+    ):
         if p < 2 or k < 2:
             raise ValueError(
                 f"{'K' if k < 2 else 'P'} > 1 violated: batches of p={p} identities with k={k} images each. "
@@ -35,15 +50,26 @@ class PKSampler(Sampler):
                 f"Batches need p={p} identities, the training set has {len(indices)} ({len(pids)} images): "
                 "choose a smaller p, or print the data set to see whether it was read from the right place."
             )
+        part, parts = share
+        if p % parts or p // parts < 2 or not (drop_last or every_image or parts == 1):
+            raise ValueError(
+                f"{parts} processes share batches of p={p} identities: expected the same number of at least 2 for "
+                f"each, got {p / parts:g}. Choose p as a multiple of {parts}, {2 * parts} or more."
+            )
         self.indices = [torch.tensor(group) for group in indices.values()]
-        self.p, self.k, self.seed, self.drop_last = p, k, seed, drop_last
-        self.epoch = 0
+        self.p, self.k, self.seed, self.drop_last, self.every_image = p, k, seed, drop_last, every_image
+        self.mine = slice(part * p // parts * k, (part + 1) * p // parts * k)
+        self.epoch = self.start = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch (from 0) that the next pass draws."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch (from 0) that the next pass draws, and the batch (from 0) that it begins with."""
+        self.epoch, self.start = epoch, start
 
     def __len__(self) -> int:
+        """Batches in a whole epoch."""
+        if self.every_image:
+            visits = [math.ceil(len(group) / self.k) for group in self.indices]
+            return max(math.ceil(sum(visits) / self.p), max(visits))  # an identity is in a batch once
         whole, rest = divmod(len(self.indices), self.p)
         return whole + (rest > 0 and not self.drop_last)
 
@@ -51,11 +77,35 @@ class PKSampler(Sampler):
         # SeedSequence mixes the two numbers, so that (seed 0, epoch 1) is not (seed 1, epoch 0).
         mixed = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(mixed[0]))
+        batches = self._all_images(generator) if self.every_image else self._all_identities(generator)
+        for number, indices in enumerate(batches):
+            seeds = torch.randint(2**63 - 1, indices.shape, generator=generator)
+            if number >= self.start:
+                yield list(zip(indices[self.mine].tolist(), seeds[self.mine].tolist(), strict=True))
+
+    def _all_identities(self, generator: torch.Generator) -> Iterator[torch.Tensor]:
         order = torch.randperm(len(self.indices), generator=generator).split(self.p)
         for identities in order[: len(self)]:
-            indices = torch.cat([self._draw(self.indices[i], generator) for i in identities])
-            seeds = torch.randint(2**63 - 1, indices.shape, generator=generator)
-            yield list(zip(indices.tolist(), seeds.tolist(), strict=True))
+            yield torch.cat([self._draw(self.indices[i], generator) for i in identities])
+
+    def _all_images(self, generator: torch.Generator) -> Iterator[torch.Tensor]:
+        """Batch after batch the p identities with the most images to come, so that none is left with too many."""
+        to_come = []
+        for group in self.indices:
+            shuffled = group[torch.randperm(len(group), generator=generator)]
+            short = -len(group) % self.k  # the last visit is filled up with images of earlier ones
+            filled = torch.cat([shuffled, shuffled.repeat(self.k)[:short]])
+            to_come.append(list(filled.split(self.k)))
+        batches = []
+        while any(to_come):
+            left = torch.tensor([len(visits) for visits in to_come])
+            most = (left + torch.rand(len(left), generator=generator)).topk(self.p).indices  # ties at random
+            visits = [
+                to_come[i].pop() if to_come[i] else self._draw(self.indices[i], generator) for i in most
+            ]
+            batches.append(torch.cat(visits))
+        for number in torch.randperm(len(batches), generator=generator).tolist():
+            yield batches[number]
 
     def _draw(self, group: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """k of the images in group; each image once before any is taken again."""

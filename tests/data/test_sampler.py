@@ -102,3 +102,52 @@ def test_the_triplet_needs_pairs_and_strangers(p, k, message):
 def test_too_few_identities(pids, found):
     with pytest.raises(ValueError, match=rf"p=4 identities, .* has {found}.*smaller p"):
         PKSampler(pids, 4, 2)
+
+
+@given(cases)
+def test_an_epoch_of_every_image(case):
+    pids, p, k, seed, _ = case
+    sampler = PKSampler(pids, p, k, seed, every_image=True)
+    batches = list(sampler)
+    assert len(batches) == len(sampler)
+    seen = Counter()
+    for batch in batches:
+        identities = [pids[index] for index, _ in batch][::k]
+        assert [pids[index] for index, _ in batch] == [pid for pid in identities for _ in range(k)]
+        assert len(set(identities)) == p
+        for index, count in Counter(index for index, _ in batch).items():
+            assert count <= -(-k // pids.count(pids[index]))
+        seen.update(index for index, _ in batch)
+    assert set(seen) == set(range(len(pids)))
+    # No more batches than the images of all people, and of the one with the most, need.
+    visits = [-(-n // k) for n in Counter(pids).values()]
+    assert len(batches) == max(-(-sum(visits) // p), max(visits))
+
+
+@pytest.mark.parametrize("every_image", [False, True])
+def test_shares_are_the_batches_of_one_process(every_image):
+    pids = [i // 5 for i in range(60)]
+    whole = list(PKSampler(pids, 6, 2, 3, every_image=every_image))
+    shares = [list(PKSampler(pids, 6, 2, 3, every_image=every_image, share=(part, 3))) for part in range(3)]
+    assert [sum(parts, []) for parts in zip(*shares, strict=True)] == whole
+    assert all(len(batch) == 4 for share in shares for batch in share)
+
+
+@pytest.mark.parametrize("every_image", [False, True])
+def test_an_epoch_may_begin_in_its_middle(every_image):
+    sampler = PKSampler([i // 5 for i in range(60)], 3, 2, every_image=every_image)
+    sampler.set_epoch(4)
+    whole = list(sampler)
+    sampler.set_epoch(4, start=2)
+    assert list(sampler) == whole[2:]
+    assert len(sampler) == len(whole)
+    sampler.set_epoch(4)
+    assert list(sampler) == whole
+
+
+@pytest.mark.parametrize(("p", "parts", "got"), [(5, 2, "2.5"), (4, 4, "1")])
+def test_batches_that_cannot_be_shared(p, parts, got):
+    with pytest.raises(
+        ValueError, match=rf"{parts} processes share batches of p={p} .*got {got}\. Choose p as"
+    ):
+        PKSampler([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], p, 2, share=(0, parts))

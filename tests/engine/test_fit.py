@@ -6,31 +6,13 @@ import numpy as np
 import pytest
 import tiny_cuhk03
 import torch
-from PIL import Image
+from small_network import SIZE, network
 
 import rga
 from rga import checkpoint
 from rga.data import Sample
 from rga.models import create_model
-
-SIZE = (64, 32)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory):
-    """Four people, each of one colour, five noisy pictures each by two cameras."""
-    folder, rng, made = tmp_path_factory.mktemp("people"), np.random.default_rng(0), []
-    for pid, colour in enumerate([(200, 40, 40), (40, 200, 40), (40, 40, 200), (180, 180, 40)]):
-        for i in range(5):
-            picture = np.clip(rng.normal(colour, 50, (40, 20, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(picture).save(path := folder / f"{pid}_{i}.png")
-            made.append(Sample(path, pid, camid=1 + i % 2))
-    return made
-
-
-def network(seed=0, **kwargs):
-    torch.manual_seed(seed)
-    return create_model("resnet18", "rga_s", num_pids=4, size=SIZE, init_gates="identity", **kwargs)
+from rga.schedule import short_schedule
 
 
 def train(model, samples, **kwargs):
@@ -38,7 +20,7 @@ def train(model, samples, **kwargs):
 
 
 def losses(logs):
-    return [replace(log, images_per_second=0.0) for log in logs]
+    return [replace(log, images_per_second=0.0, waiting=0.0, held=False) for log in logs]
 
 
 def test_logs_count_steps_and_epochs(samples):
@@ -61,11 +43,11 @@ def test_it_learns_who_is_who(samples):
     assert model.training  # evaluation leaves the mode as it was
 
 
-@pytest.mark.parametrize("amp", [False, True])
-def test_the_same_seed_gives_the_same_numbers(samples, amp):
-    first, second = (train(network(), samples, amp=amp) for _ in range(2))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_same_seed_gives_the_same_numbers(samples, precision):
+    first, second = (train(network(), samples, precision=precision) for _ in range(2))
     assert losses(first) == losses(second)
-    assert losses(first) != losses(train(network(), samples, amp=amp, seed=1))
+    assert losses(first) != losses(train(network(), samples, precision=precision, seed=1))
 
 
 @pytest.mark.filterwarnings(
@@ -107,65 +89,6 @@ def test_a_released_checkpoint_trains_on(samples):
     assert len(train(model, samples, epochs=1)) == 2
 
 
-def test_embed_keeps_the_order_and_the_ids(samples):
-    model = network().eval()
-    embeddings = rga.embed(model, samples, batch_size=3)
-    assert embeddings.pids.tolist() == [s.pid for s in samples]
-    assert embeddings.camids.tolist() == [s.camid for s in samples]
-    assert embeddings.feature.shape == embeddings.embedding.shape == (20, 512)
-    alone = rga.embed(model, samples[7:8])
-    torch.testing.assert_close(alone.embedding[0], embeddings.embedding[7], rtol=1e-4, atol=1e-4)
-
-
-def test_flip_is_the_mean_of_an_image_and_its_mirror(samples, tmp_path):
-    model, mirrored = network().eval(), []
-    for sample in samples[:3]:
-        Image.open(sample.path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / sample.path.name)
-        mirrored.append(sample._replace(path=tmp_path / sample.path.name))
-    plain, mirror, both = (
-        rga.embed(model, some, flip=flip)
-        for some, flip in ((samples[:3], False), (mirrored, False), (samples[:3], True))
-    )
-    for name in ("feature", "embedding"):
-        mean = (getattr(plain, name) + getattr(mirror, name)) / 2
-        torch.testing.assert_close(getattr(both, name), mean, rtol=1e-3, atol=1e-3)
-        assert not torch.allclose(getattr(both, name), getattr(plain, name), rtol=1e-3, atol=1e-3)
-
-
-def test_multi_query_averages_the_images_of_each_query(samples):
-    model = network().eval()
-    query = tuple(s for s in samples if s.path.stem.endswith("_0"))
-    more = tuple(s for s in samples if s.camid == 1)
-    splits = rga.data.Splits("tiny", (), query, tuple(samples), multi_query=more)
-    result = rga.evaluate(model, splits, multi_query=True)
-    assert result.query.pids.tolist() == [0, 1, 2, 3]
-    each = rga.embed(model, [s for s in more if s.pid == 2])
-    torch.testing.assert_close(result.query.embedding[2], each.embedding.mean(0), rtol=1e-4, atol=1e-4)
-    assert result.embedding.num_valid == 4
-    with pytest.raises(ValueError, match="tiny has no further images of the query people"):
-        rga.evaluate(model, replace(splits, multi_query=()), multi_query=True)
-
-
-def test_evaluation_does_not_form_the_matrix_but_equals_it(samples):
-    splits = rga.data.Splits("tiny", (), tuple(samples[::3]), tuple(samples))
-    result = rga.evaluate(network(), splits)
-    query, gallery = result.query, result.gallery
-    distances = rga.metrics.pairwise_distance(query.feature, gallery.feature)
-    matrix = rga.metrics.evaluate_ranking(distances, query.pids, gallery.pids, query.camids, gallery.camids)
-    np.testing.assert_array_equal(result.feature.average_precision, matrix.average_precision)
-
-
-def test_nothing_and_broken_features_cannot_be_ranked(samples):
-    with pytest.raises(ValueError, match="there is no image to embed"):
-        rga.embed(network(), [])
-    model = network()
-    with torch.no_grad():
-        model.backbone.layer4[0].conv1.weight.fill_(float("nan"))
-    splits = rga.data.Splits("tiny", (), tuple(samples[:2]), tuple(samples))
-    with pytest.raises(ValueError, match="NaN or infinity .* in 2 of 2 query features"):
-        rga.evaluate(model, splits)
-
-
 def test_the_log_says_what_the_weights_are(samples, caplog):
     with caplog.at_level("INFO", logger="rga"):
         next(rga.fit(network(), samples, epochs=1, p=2, k=2))
@@ -180,12 +103,86 @@ def test_labels_that_do_not_fit_the_network(samples):
         train(network(), [])
 
 
-def test_a_loss_that_is_no_number_stops_the_run(samples):
-    model = network()
-    with torch.no_grad():
-        model.classifier.weight.fill_(float("inf"))
-    with pytest.raises(ValueError, match="the loss became nan at step 1"):
-        train(model, samples)
+def test_a_loss_that_is_no_number_stops_the_run_and_spares_weights_and_checkpoint(samples, tmp_path):
+    model, path = network(), tmp_path / "run.pt"
+    with pytest.raises(
+        ValueError, match=r"became nan .* at step 3, epoch 2, .*the last good.*run.pt.*_\d.png"
+    ):
+        for log in rga.fit(model, samples, epochs=3, p=2, k=3, path=path, save_every=1):
+            if log.step == 2:
+                good = {name: value.clone() for name, value in model.state_dict().items()}
+                break_next_step = model.neck.register_forward_hook(lambda *_: _[2] * float("nan"))
+    break_next_step.remove()
+    kept = network(seed=1)
+    checkpoint.restore(path, kept)
+    weights = [name for name, _ in model.named_parameters()]
+    assert all(torch.equal(model.state_dict()[name], good[name]) for name in weights)
+    torch.testing.assert_close(kept.state_dict(), good, rtol=0, atol=0)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(samples, tmp_path):
+    model, path = network(), tmp_path / "run.pt"
+    with pytest.raises(ValueError, match="the weights are no longer numbers after step 4"):
+        for log in rga.fit(model, samples, epochs=3, p=2, k=3, path=path, save_every=1):
+            if log.step == 4:
+                with torch.no_grad():
+                    model.classifier.weight[0, 0] = float("inf")
+    assert len(checkpoint.restore(path, model)["logs"]) == 2
+
+
+def test_the_last_checkpoints_stay(samples, tmp_path):
+    train(network(), samples, epochs=4, path=tmp_path / "run.pt", save_every=1, keep=2)
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == ["run-0000006.pt", "run-0000008.pt", "run.pt"]
+    logs = train(network(), samples, epochs=4, path=tmp_path / "run-0000006.pt", resume=True)
+    assert [log.held for log in logs] == [True] * 6 + [False] * 2
+
+
+def test_more_epochs_get_the_schedule_of_that_many(samples, tmp_path, caplog):
+    def short(epochs):
+        return {"epochs": epochs, "schedule": lambda optimizer: short_schedule(optimizer, epochs)}
+
+    train(network(), samples, **short(4), path=tmp_path / "run.pt")
+    logs = train(network(), samples, **short(8), path=tmp_path / "run.pt", resume=True)
+    assert "epochs 4 there, 8 here" in caplog.text
+    straight = train(network(), samples, **short(8))
+    assert [log.lr for log in logs[8:]] == [log.lr for log in straight[8:]]
+
+
+def test_resume_refuses_other_batches(samples, tmp_path):
+    train(network(), samples, epochs=1, path=tmp_path / "run.pt")
+    with pytest.raises(ValueError, match="other batches: p 2 there, 4 here; images 20 there, 19 here"):
+        train(network(), samples[1:], epochs=2, p=4, path=tmp_path / "run.pt", resume=True)
+    checkpoint.save(tmp_path / "best.pt", network())
+    with pytest.raises(ValueError, match="lacks logs, optimizer, random, scaler, settings"):
+        train(network(), samples, path=tmp_path / "best.pt", resume=True)
+
+
+def test_auto_goes_on_or_starts(samples, tmp_path):
+    first = train(network(), samples, path=tmp_path / "run.pt", resume="auto")
+    again = train(network(seed=3), samples, path=tmp_path / "run.pt", resume="auto")
+    assert not any(log.held for log in first) and all(log.held for log in again)
+    assert losses(first) == losses(again)
+
+
+def test_a_resumed_run_draws_the_random_numbers_that_the_straight_one_draws(samples, tmp_path):
+    """Of the global generators, too: a dropout in the network, a caller that shuffles."""
+
+    def dropout():
+        model = network()
+        model.neck.register_forward_hook(
+            lambda module, inputs, output: torch.dropout(output, 0.5, module.training)
+        )
+        return model
+
+    straight = train(dropout(), samples, path=tmp_path / "straight.pt")
+    for log in rga.fit(
+        dropout(), samples, epochs=3, p=2, k=3, lr=3e-4, path=tmp_path / "run.pt", save_every=1
+    ):
+        if log.step == 5:
+            break
+    torch.rand(7), np.random.rand(3)
+    assert losses(train(dropout(), samples, path=tmp_path / "run.pt", resume=True)) == losses(straight)
 
 
 def test_the_official_release_from_file_to_score(tmp_path):

@@ -1,0 +1,74 @@
+"""Train as a recipe says, in this process or as one of those that torchrun started."""
+
+import argparse
+import time
+import typing
+from pathlib import Path
+
+from rga import distributed, runs
+from rga.progress import progress
+from rga.provenance import write_json
+from rga.recipes import RECIPES, Recipe, named
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The fields of a recipe as options; what is not given is as the named recipe says."""
+    parser.add_argument(
+        "profile", nargs="?", default="quick", choices=RECIPES, help="the recipe; default: quick"
+    )
+    for name, hint in typing.get_type_hints(Recipe, include_extras=True).items():
+        if name == "profile":
+            continue
+        kind, words = hint.__origin__, hint.__metadata__[0]
+        flags, shown = ["--" + name.replace("_", "-")], words.replace("%", "%%")
+        if len(name) == 1:
+            flags.insert(0, f"-{name}")  # torchrun takes --p for one of its own
+        if kind is bool:
+            parser.add_argument(*flags, action=argparse.BooleanOptionalAction, default=None, help=shown)
+        else:
+            read = kind if kind in (int, float) else _value
+            metavar = kind.__name__.upper() if read in (int, float) else name.upper()
+            parser.add_argument(*flags, dest=name, type=read, metavar=metavar, help=shown)
+
+
+def _value(text: str) -> str | bool:
+    """true and false are what they say."""
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+_value = _value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, evaluate and report as a recipe says; torchrun -m rga train … does it on several GPUs or machines."""
+    recipe = named(args.profile, **_given(args))
+    with distributed.joined() as device:
+        with distributed.first_before_others():  # it draws, unpacks or extracts, and the others find it done
+            splits = recipe.load_data()
+        model = recipe.make_model(splits.num_pids).to(device)
+        first, logs, started = distributed.rank() == 0, [], time.perf_counter()
+        if first:
+            print(splits)
+            print(f"{recipe.backbone} + {recipe.attention}; weights: {model.config['weights']}", flush=True)
+        steps = runs.train(recipe, model, splits)
+        for log in progress(steps) if first else steps:
+            logs.append(log)
+        seconds = {"training": time.perf_counter() - started}
+        result = runs.test(recipe, model, splits)
+        if first:
+            seconds["training_and_evaluation"] = time.perf_counter() - started
+            report = runs.report(recipe, model, splits, result, logs, seconds)
+            write_json(recipe.out / "metrics.json", report)
+            print(f"before the neck | {result.feature}\nafter the neck  | {result.embedding}")
+            print(f"chance: rank-1 {100 * report['chance_rank1']:.1f} %\nwrote {recipe.out / 'metrics.json'}")
+    return 0
+
+
+def _given(args: argparse.Namespace) -> dict:
+    """The fields that were given; paths are those of the folder that the command was given in."""
+    given = {name: getattr(args, name) for name in Recipe.__dataclass_fields__ if name != "profile"}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in ("root", "out", "cache", "weights"):
+        if isinstance(given.get(name), str) and given[name] not in ("random", "imagenet"):
+            given[name] = Path(given[name]).expanduser().absolute()
+    return given

@@ -1,0 +1,143 @@
+"""Several processes that train one network: who am I, sums and collections over all of them, BatchNorm over all.
+
+Everything works without other processes, too: then this process is the first of one. The processes are PyTorch's,
+started by `torchrun`; gloo carries the numbers between CPUs, NCCL between GPUs.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+@contextmanager
+def joined() -> Iterator[torch.device]:
+    """Join the processes that `torchrun` started, if it did, and leave them at the end; gives this one's device."""
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+    if "WORLD_SIZE" not in os.environ or dist.is_initialized():
+        yield device
+        return
+    if device.type == "cuda":
+        if local >= torch.cuda.device_count():
+            raise ValueError(
+                f"process {local} of this machine found {torch.cuda.device_count()} GPUs: expected one for each. "
+                "Start as many as there are, torchrun --nproc-per-node=gpu."
+            )
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def world() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is, from 0. The first one writes logs and checkpoints."""
+    return dist.get_rank() if world() > 1 else 0
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        dist.all_reduce(total := x.clone(memory_format=torch.contiguous_format))
+        return total
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        # Every process's loss saw this sum, so all of them have a say in the gradient of each summand.
+        dist.all_reduce(total := grad.clone(memory_format=torch.contiguous_format))
+        return total
+
+
+@contextmanager
+def first_before_others() -> Iterator[None]:
+    """The first process does the body alone, then all others do it: they find its files."""
+    if rank() > 0:
+        dist.barrier()
+    yield
+    if world() > 1 and rank() == 0:
+        dist.barrier()
+
+
+def mean(x: Tensor) -> Tensor:
+    """The mean of the tensors of one shape that all processes give; gradients flow back to each of them."""
+    return _Sum.apply(x) / world() if world() > 1 else x
+
+
+def gather(x: Tensor) -> Tensor:
+    """(n, …) of each process, one size for all -> (world·n, …) in the order of processes, with gradients."""
+    if world() == 1:
+        return x
+    mine, everyone = rank(), x.new_zeros(world(), *x.shape)
+    everyone[mine] = x
+    return _Sum.apply(everyone).flatten(0, 1)
+
+
+def gather_objects(value: Any) -> list:
+    """What each process gives, in the order of processes; anything that can be pickled."""
+    if world() == 1:
+        return [value]
+    values: list = [None] * world()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def from_first(value: Any) -> Any:
+    """What the first process gives, everywhere."""
+    if world() > 1:
+        dist.broadcast_object_list(values := [value])
+        value = values[0]
+    return value
+
+
+class SyncBatchNorm(_BatchNorm):
+    """BatchNorm over the batches of all processes, (B, C, …) -> same, as torch.nn.SyncBatchNorm, but on any device.
+
+    Equal batch sizes are assumed. On GPUs `sync_batch_norm` takes PyTorch's, which needs one pass where this takes
+    three.
+    """
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        pass
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or world() == 1:
+            return super().forward(x)
+        axes = [0, *range(2, x.ndim)]
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        wide = x if x.dtype == torch.float64 else x.float()
+        centre = mean(wide.mean(axes))
+        centred = wide - centre.view(shape)
+        variance = mean(centred.square().mean(axes))
+        with torch.no_grad():
+            count = world() * x.numel() // x.shape[1]
+            self.running_mean.lerp_(centre, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        normal = centred * torch.rsqrt(variance + self.eps).view(shape)
+        return (normal * self.weight.view(shape) + self.bias.view(shape)).to(x.dtype)
+
+
+def sync_batch_norm(model: nn.Module) -> nn.Module:
+    """Replace every BatchNorm of `model`, in place, by one over all processes; the same weights and names."""
+    if next(model.parameters()).device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for name, module in list(model.named_modules()):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            synced = SyncBatchNorm(module.num_features, module.eps, module.momentum)
+            synced.weight, synced.bias = module.weight, module.bias
+            for buffer in ("running_mean", "running_var", "num_batches_tracked"):
+                setattr(synced, buffer, getattr(module, buffer))
+            model.set_submodule(name, synced.train(module.training))
+    return model

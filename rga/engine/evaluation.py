@@ -1,0 +1,120 @@
+"""Turn images into features, and score the ranking that they make."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rga import distributed
+from rga.capture import evaluating
+from rga.data.core import Sample, Splits
+from rga.data.loaders import network_input, test_loader
+from rga.metrics import (
+    Ranking,
+    evaluate_features,
+    evaluate_single_shot,
+    multi_query_features,
+    pairwise_distance,
+)
+from rga.models import ReIDModel
+from rga.precision import Precision, autocast, multiplying
+
+
+class Embeddings(NamedTuple):
+    """N images as the network sees them, on the CPU, in the order of the samples."""
+
+    feature: Tensor  # (N, F) float32, before the BN neck
+    embedding: Tensor  # (N, F) float32, after it
+    pids: Tensor  # (N,)
+    camids: Tensor  # (N,)
+
+
+@torch.no_grad()
+def embed(
+    model: ReIDModel,
+    samples: Sequence[Sample],
+    *,
+    batch_size: int = 64,
+    precision: Precision = "fp32",
+    workers: int = 0,
+    flip: bool = False,
+) -> Embeddings:
+    """Features of every sample, without augmentation; the model's mode is left as it was.
+
+    precision: as in `rga.fit`. flip: the mean of the features of each image and of its mirror image, for twice the
+    time. Several processes share the images, and all of them get the features of all. Raises ValueError without
+    samples.
+    """
+    if not samples:
+        raise ValueError("there is no image to embed: expected at least one sample, got none.")
+    device, parts = next(model.parameters()).device, []
+    model.to(memory_format=torch.channels_last)
+    mine = samples[distributed.rank() :: distributed.world()]
+    with evaluating(model), multiplying(precision):
+        for batch in test_loader(mine, model.size, batch_size, workers) if mine else ():
+            images = network_input(batch, device)
+            with autocast(device, precision):
+                outputs = [model(view) for view in ((images, images.flip(-1)) if flip else (images,))]
+            feature = sum(output.feature.float() for output in outputs) / len(outputs)
+            embedding = sum(output.embedding.float() for output in outputs) / len(outputs)
+            parts.append((feature.cpu(), embedding.cpu(), batch.pids, batch.camids))
+    own = [torch.cat(column) for column in zip(*parts, strict=True)]
+    everyone = [columns for columns in distributed.gather_objects(own) if columns]
+    # Process r of n took the images r, r + n, …: back in the order of the samples.
+    order = torch.cat([torch.arange(len(samples))[r :: distributed.world()] for r in range(len(everyone))])
+    return Embeddings(*(torch.cat(column)[order.argsort()] for column in zip(*everyone, strict=True)))
+
+
+class Evaluation(NamedTuple):
+    """Rankings by both features, and the features themselves."""
+
+    feature: Ranking  # before the BN neck
+    embedding: Ranking  # after it
+    query: Embeddings
+    gallery: Embeddings
+
+
+def evaluate(
+    model: ReIDModel,
+    splits: Splits,
+    *,
+    batch_size: int = 64,
+    precision: Precision = "fp32",
+    workers: int = 0,
+    flip: bool = False,
+    multi_query: bool = False,
+) -> Evaluation:
+    """The official protocol: cosine distance, junk left out, no flip, no re-ranking (paper, section 4.1).
+
+    Sets whose gallery holds one image of each identity (`splits.single_shot`) are ranked by that rule. flip: as in
+    `embed`. multi_query: each query's feature is the mean of those of `splits.multi_query` of its person and camera;
+    ValueError if the set has no such images.
+    """
+    if multi_query and not splits.multi_query:
+        raise ValueError(
+            f"{splits.name} has no further images of the query people (splits.multi_query is empty): evaluate it "
+            "with multi_query=False."
+        )
+    options = {"batch_size": batch_size, "precision": precision, "workers": workers, "flip": flip}
+    query = embed(model, splits.multi_query if multi_query else splits.query, **options)
+    if multi_query:
+        query = _averaged(query, splits.query)
+    gallery = embed(model, splits.gallery, **options)
+    ids = query.pids, gallery.pids, query.camids, gallery.camids
+    pairs = (query.feature, gallery.feature), (query.embedding, gallery.embedding)
+    if splits.single_shot:
+        rankings = [evaluate_single_shot(pairwise_distance(q, g), *ids) for q, g in pairs]
+    else:
+        rankings = [evaluate_features(q, g, *ids) for q, g in pairs]
+    return Evaluation(*rankings, query, gallery)
+
+
+def _averaged(images: Embeddings, queries: Sequence[Sample]) -> Embeddings:
+    """For each query the mean of the images of its person by its camera."""
+    pids, camids = (torch.tensor(column) for column in ([q.pid for q in queries], [q.camid for q in queries]))
+    feature, embedding = (
+        multi_query_features(features, images.pids, images.camids, pids, camids)
+        for features in (images.feature, images.embedding)
+    )
+    return Embeddings(feature, embedding, pids, camids)

@@ -1,0 +1,338 @@
+"""Train a network: one plain loop, which you drive, on one device or many, and which can be stopped at any time."""
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import astuple, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from rga import checkpoint, distributed, signals
+from rga.data.core import Sample
+from rga.data.loaders import Batch, network_input, train_loader
+from rga.losses import identity_loss, triplet_loss
+from rga.models import ReIDModel
+from rga.precision import Precision, autocast, multiplying, scaler
+from rga.randomness import random_state, set_random_state
+from rga.schedule import paper_schedule
+from rga.symptoms import symptoms
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Log:
+    """What one training step says: step of steps (from 1) in epoch of epochs (from 1), losses, learning rate, speed.
+
+    Of several processes, losses are the mean over all of them and images_per_second counts all images.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    loss: float
+    identity: float
+    triplet: float
+    lr: float
+    images_per_second: float
+    waiting: float  # the share of the step's time that passed before its images were there
+    held: bool = False  # of an earlier run, told again on resuming
+
+    @property
+    def ends_epoch(self) -> bool:
+        return self.step * self.epochs == self.epoch * self.steps
+
+
+def fit(
+    model: ReIDModel,
+    samples: Sequence[Sample],
+    *,
+    epochs: int,
+    p: int = 16,
+    k: int = 4,
+    every_image: bool = False,
+    lr: float = 8e-4,
+    schedule: Callable[[Optimizer], LRScheduler] = paper_schedule,
+    weight_decay: float = 5e-4,
+    smoothing: float = 0.1,
+    margin: float | None = 0.3,
+    seed: int = 0,
+    precision: Precision = "fp32",
+    accumulate: int = 1,
+    compile: bool = False,
+    channels_last: bool = True,
+    fused: bool = True,
+    sync_norm: bool = False,
+    gather: bool = False,
+    workers: int = 0,
+    cache: bool | str | Path = False,
+    path: str | Path | None = None,
+    save_every: int = 10,
+    keep: int = 1,
+    resume: bool | Literal["auto"] = False,
+) -> Iterator[Log]:
+    """Train `model` in place, on the device it is on; yields a Log after every step (paper, section 4.1).
+
+    The caller's loop body is the callback: `for log in fit(...)`. An epoch visits each identity once, k images of
+    it, or with every_image each image at least once.
+
+    How the numbers are computed, the results differing by rounding only: precision ("fp32", "tf32" on GPUs, "bf16",
+    "fp16" with its gradients scaled), compile (torch.compile; the first step takes a minute), channels_last, fused
+    (all of Adam in one kernel). accumulate: a batch goes through the network in so many parts, for less memory;
+    BatchNorm and the search for hard pairs then see a part at a time, p/accumulate identities.
+
+    Several processes (`torchrun`, see `rga.distributed`): p counts the identities of all of them, so the same
+    arguments mean the same batches. sync_norm: BatchNorm over all processes; gather: hard pairs are searched among
+    all images. With both the losses are those of one process.
+
+    workers, cache: as in `rga.data.train_loader`. path: checkpoint file, written every `save_every` epochs, at the
+    end, and on SIGINT (Ctrl-C, the stop button) or SIGTERM after the step that it finds going on; the signal does
+    its work then. keep: how many of these files stay, the older ones as PATH-STEP. resume=True goes on from it,
+    "auto" if it is there, and yields the steps it holds first, so that the logs are always those of the whole run:
+    the same as without the interruption, and on a CPU to the last bit.
+
+    Raises ValueError if the labels do not fit the network, if p cannot be divided as asked for, and if the loss or
+    the weights stop being numbers: then nothing is saved any more, so the last checkpoint is a good one.
+    """
+    _check_labels(model, samples)
+    if accumulate < 1 or p % (accumulate * distributed.world()) or p < 2 * accumulate * distributed.world():
+        raise ValueError(
+            f"p={p} identities cannot be divided among {distributed.world()} processes x {accumulate} parts: expected "
+            "the same number of at least 2 in each."
+        )
+    if path is None and resume is True:
+        raise ValueError("resume=True goes on from a checkpoint: pass its path, got path=None.")
+    device = next(model.parameters()).device
+    if channels_last:
+        model.to(memory_format=torch.channels_last)
+    if sync_norm and distributed.world() > 1:
+        distributed.sync_batch_norm(model)
+    share = distributed.rank(), distributed.world()
+    loader = train_loader(
+        samples, model.size, p, k, seed, workers, cache, every_image=every_image, share=share
+    )
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(learned, lr, weight_decay=weight_decay, fused=fused)
+    scheduler = schedule(optimizer)
+    scale = scaler(device, precision)
+    steps_of_epoch, logs, random = len(loader), [], []
+    settings = {
+        "p": p,
+        "k": k,
+        "every_image": every_image,
+        "images": len(samples),
+        "seed": seed,
+        "epochs": epochs,
+    }
+    settings |= {"lr": lr, "weight_decay": weight_decay, "smoothing": smoothing, "margin": margin}
+    settings |= {"precision": precision, "accumulate": accumulate}
+    if path is not None and distributed.from_first(
+        resume is True or (resume == "auto" and Path(path).exists())
+    ):
+        state = checkpoint.restore(path, model, accept=partial(_accept, path, settings))
+        logs, random = [replace(Log(*values), held=True) for values in state["logs"]], state["random"]
+        scale.load_state_dict(state["scaler"])
+        _go_on(optimizer, scheduler, state["optimizer"], len(logs) // steps_of_epoch)
+    _say_what_begins(model, device, precision)
+    network = _wrapped(model, device, compile)
+
+    def save() -> None:
+        states = distributed.gather_objects(random_state(device))
+        if not all(value.isfinite().all() for value in model.state_dict().values()):
+            raise ValueError(
+                f"the weights are no longer numbers after step {logs[-1].step}: use a smaller lr."
+            )
+        if distributed.rank() == 0:
+            checkpoint.save(
+                path,
+                model,
+                keep=keep,
+                step=logs[-1].step,
+                optimizer=optimizer.state_dict(),
+                scaler=scale.state_dict(),
+                logs=[astuple(log) for log in logs],
+                settings=settings,
+                random=states,
+            )
+
+    yield from logs
+    if random:  # set now, since the caller's loop body may have drawn numbers
+        set_random_state(random[distributed.rank() % len(random)], device)
+    warned: set[str] = set()
+    with signals.deferred() if path is not None else nullcontext(lambda: False) as stopping:
+        for epoch in range(len(logs) // steps_of_epoch, epochs):
+            model.train()
+            loader.batch_sampler.set_epoch(epoch, start=len(logs) - epoch * steps_of_epoch)
+            started = time.perf_counter()
+            for batch in loader:
+                waited = time.perf_counter() - started
+                optimizer.zero_grad()  # before the forward pass: old gradients need not live beside activations
+                terms = torch.zeros(2, device=device)
+                with multiplying(precision):
+                    for number, part in enumerate(_parts(batch, accumulate)):
+                        last = number + 1 == accumulate
+                        with nullcontext() if last or distributed.world() == 1 else network.no_sync():
+                            losses = _losses(network, part, device, precision, smoothing, margin, gather)
+                            scale.scale(losses.sum() / accumulate).backward()
+                        terms += losses.detach() / accumulate
+                # The only time that the host waits for a GPU: the numbers of this step, and whether to stop.
+                *values, stops = distributed.mean(torch.cat([terms, terms.new_tensor([stopping()])])).tolist()
+                seconds = time.perf_counter() - started
+                log = Log(
+                    step=len(logs) + 1,
+                    steps=epochs * steps_of_epoch,
+                    epoch=epoch + 1,
+                    epochs=epochs,
+                    loss=sum(values),
+                    identity=values[0],
+                    triplet=values[1],
+                    lr=scheduler.get_last_lr()[0],
+                    images_per_second=p * k / seconds,
+                    waiting=waited / seconds,
+                )
+                if not math.isfinite(log.loss):
+                    raise ValueError(_no_number(log, batch, samples, path))
+                scale.step(optimizer)
+                scale.update()
+                logs.append(log)
+                if log.ends_epoch:
+                    scheduler.step()
+                yield log
+                if stops and not log.ends_epoch:
+                    break
+                started = time.perf_counter()
+            if path is not None and (stops or (epoch + 1) % save_every == 0 or epoch + 1 == epochs):
+                save()
+            if stops:
+                logger.warning(
+                    "stopped after step %d; resume=True goes on from %s", log.step, Path(path).name
+                )
+                if not stopping():
+                    raise KeyboardInterrupt("another process was told to stop.")
+                return
+            for name, sentence in symptoms(logs, margin).items():
+                if name not in warned:
+                    logger.warning("%s", sentence)
+                warned.add(name)
+
+
+def _losses(
+    network: nn.Module,
+    batch: Batch,
+    device: torch.device,
+    precision: Precision,
+    smoothing: float,
+    margin: float | None,
+    gather: bool,
+) -> Tensor:
+    """Identity and triplet loss of a batch, (2,)."""
+    images, pids = network_input(batch, device), batch.pids.to(device, non_blocking=True)
+    with autocast(device, precision):
+        output = network(images)
+    # Losses in full precision: distances between features lose too much in bfloat16.
+    identity = identity_loss(output.logits.float(), pids, smoothing)
+    feature, labels = (
+        output.feature.float(),
+        batch.pids,
+    )  # on the CPU, where looking at them makes nobody wait
+    if gather:
+        feature, labels = distributed.gather(feature), distributed.gather(pids)
+    return torch.stack([identity, triplet_loss(feature, labels, margin)])
+
+
+def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
+    """The batch in parts of whole identities."""
+    yield from (Batch(*fields) for fields in zip(*(field.chunk(parts) for field in batch), strict=True))
+
+
+def _wrapped(model: ReIDModel, device: torch.device, compile: bool) -> nn.Module:
+    """What the loop calls: the model, its gradients averaged over processes, compiled, as asked for."""
+    network = model
+    if distributed.world() > 1:
+        network = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
+    return torch.compile(network, dynamic=False) if compile else network
+
+
+def _accept(path: str | Path, settings: dict, state: dict) -> None:
+    """Whether a run with these settings can go on from that state: ValueError if not, a warning if others are new."""
+    if lacking := {"optimizer", "scaler", "logs", "settings", "random"} - state.keys():
+        raise ValueError(
+            f"{path} holds a network, but not what a run needs to go on (it lacks {', '.join(sorted(lacking))}): "
+            "resume from the checkpoint.pt of a run, or start anew with resume=False."
+        )
+    changed = {
+        name: f"{name} {state['settings'][name]!r} there, {value!r} here"
+        for name, value in settings.items()
+        if state["settings"][name] != value
+    }
+    if refused := [changed[name] for name in ("p", "k", "every_image", "images") if name in changed]:
+        raise ValueError(
+            f"{path} is of a run with other batches: {'; '.join(refused)}. Resume with its settings, or start anew."
+        )
+    if changed:  # more epochs are a good reason, so it is said and not refused
+        logger.warning("going on with other settings than before: %s", "; ".join(changed.values()))
+
+
+def _go_on(optimizer: Optimizer, scheduler: LRScheduler, state: dict, epochs: int) -> None:
+    """Bring optimizer and schedule to where `epochs` epochs leave them.
+
+    The schedule is run anew and not loaded, so that more epochs than first planned get the schedule of that many.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+        for _ in range(epochs):
+            scheduler.step()
+    asked = [
+        {key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups
+    ]
+    optimizer.load_state_dict(state)
+    for group, options in zip(optimizer.param_groups, asked, strict=True):
+        group.update(options)
+
+
+def _say_what_begins(model: ReIDModel, device: torch.device, precision: Precision) -> None:
+    names = {"bf16": ", bfloat16 autocast", "fp16": ", float16 autocast", "tf32": ", tf32 products"}
+    logger.info(
+        "training %s + %s on %s%s%s; weights before training: %s",
+        model.config["backbone"],
+        model.config["attention"],
+        device,
+        f" x {distributed.world()} processes" if distributed.world() > 1 else "",
+        names.get(precision, ""),
+        model.config["weights"],
+    )
+
+
+def _no_number(log: Log, batch: Batch, samples: Sequence[Sample], path: str | Path | None) -> str:
+    names = [Path(samples[index].path).name for index in batch.indices.tolist()]
+    kept = (
+        f"the last good checkpoint is {path}"
+        if path is not None and Path(path).exists()
+        else "nothing was saved"
+    )
+    return (
+        f"the loss became {log.loss} (identity {log.identity}, triplet {log.triplet}) at step {log.step}, epoch "
+        f"{log.epoch}, learning rate {log.lr:.2g}; the weights are as before the step, {kept}. The batch was "
+        f"{', '.join(names)}. Use a smaller lr, start from pretrained weights, or precision='fp32'."
+    )
+
+
+def _check_labels(model: ReIDModel, samples: Sequence[Sample]) -> None:
+    pids, num_pids = {sample.pid for sample in samples}, model.classifier.out_features
+    if not pids or min(pids) < 0 or max(pids) >= num_pids:
+        found = f"{len(pids)} from {min(pids)} to {max(pids)}" if pids else "none"
+        raise ValueError(
+            f"training identities must be numbered 0 … {num_pids - 1}, the classes of this network; got {found}. "
+            "Build the network with num_pids=splits.num_pids, and train it on splits.train."
+        )

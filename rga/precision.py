@@ -1,0 +1,39 @@
+"""How exactly a GPU or CPU multiplies: fp32, tf32, bf16 or fp16, for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@contextmanager
+def multiplying(precision: Precision) -> Iterator[None]:
+    """A whole step, backward pass included: whether GPUs may round the factors of float32 products to tf32 (10 bits).
+
+    Convolutions too, whose PyTorch default is to round: fp32 means fp32 here. Both settings are put back.
+    """
+    product, convolution = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(product)
+        torch.backends.cudnn.allow_tf32 = convolution
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """The forward pass: bf16 and fp16 products where PyTorch holds them safe, the rest in float32."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}.")
+    return torch.autocast(device.type, _HALF.get(precision, torch.bfloat16), enabled=precision in _HALF)
+
+
+def scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
+    """Keeps the small gradients of fp16 from becoming 0; does nothing for the others."""
+    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -1,0 +1,27 @@
+"""The states of all generators of random numbers, kept and set again, so that a run goes on as if never stopped."""
+
+import random
+
+import numpy as np
+import torch
+
+
+def random_state(device: torch.device) -> dict:
+    """Of PyTorch (on the CPU and on `device`), NumPy and Python, as plain values that a safe load accepts."""
+    kind, keys, *rest = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "python": random.getstate(),
+    }
+
+
+def set_random_state(state: dict, device: torch.device) -> None:
+    """Back to a state that `random_state` gave; a GPU's is left out where there is none, or was none."""
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda" and state["device"] is not None:
+        torch.cuda.set_rng_state(state["device"], device)
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    random.setstate(state["python"])

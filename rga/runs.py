@@ -1,0 +1,105 @@
+"""A run from its recipe to its report: what notebook 03, `python -m rga train` and `torchrun -m rga train` do."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+
+import torch
+from matplotlib.figure import Figure
+
+from rga import checkpoint, distributed, plot
+from rga.capture import capture, evaluating
+from rga.data import Splits, normalise, stack_images
+from rga.engine import Evaluation, Log, evaluate, fit
+from rga.metrics import Ranking, chance_rank1
+from rga.models import ReIDModel
+from rga.provenance import provenance, write_json
+from rga.recipes import Recipe
+from rga.record import Record
+
+
+def train(recipe: Recipe, model: ReIDModel, splits: Splits) -> Iterator[Log]:
+    """Train `model` as the recipe says; yields the Log of every step, as `rga.fit` does.
+
+    In `recipe.out`: checkpoint.pt, log.csv, TensorBoard's events if asked for, and where evaluate_every is above 0,
+    scores.json ({epoch: scores}) and best.pt, the network with the highest mAP. That one is chosen by the people it
+    is tested on, so its score flatters; the paper, and the report, take the last.
+    """
+    first = distributed.rank() == 0
+    scores = distributed.from_first(_earlier_scores(recipe))
+    with Record(recipe.out, recipe.tensorboard) if first else nullcontext() as record:
+        for log in fit(model, splits.train, **recipe.fit_options()):
+            if record:
+                record.step(log)
+            yield log
+            due = recipe.evaluate_every and log.ends_epoch and log.epoch % recipe.evaluate_every == 0
+            if due and not log.held:
+                ranking = test(recipe, model, splits).embedding
+                scores = {epoch: score for epoch, score in scores.items() if int(epoch) < log.epoch}
+                best = all(ranking.mAP > score["mAP"] for score in scores.values())
+                scores[str(log.epoch)] = scored(ranking)
+                if record:
+                    record.score(
+                        log.step, ranking, _gates(recipe, model, splits) if recipe.tensorboard else None
+                    )
+                    write_json(recipe.out / "scores.json", scores)
+                    if best:
+                        checkpoint.save(recipe.out / "best.pt", model, epoch=log.epoch, mAP=ranking.mAP)
+
+
+def test(recipe: Recipe, model: ReIDModel, splits: Splits) -> Evaluation:
+    """Rank the test people, as the recipe computes."""
+    return evaluate(model, splits, precision=recipe.precision, workers=recipe.workers)
+
+
+def scored(ranking: Ranking) -> dict[str, float]:
+    """The scores that a report holds, as fractions."""
+    ranks = {f"rank{k}": ranking.rank(k) for k in (1, 5, 10)}
+    return ranks | {"mAP": ranking.mAP, "mINP": ranking.mINP, "queries": ranking.num_valid}
+
+
+def report(
+    recipe: Recipe,
+    model: ReIDModel,
+    splits: Splits,
+    result: Evaluation,
+    logs: Sequence[Log],
+    seconds: dict[str, float],
+    **more: object,
+) -> dict:
+    """What metrics.json holds: settings, data, scores beside chance, seconds, provenance, and whatever `more` is."""
+    ids = result.query.pids, result.gallery.pids, result.query.camids, result.gallery.camids
+    return {
+        "settings": vars(recipe),
+        "data": {"summary": str(splits).splitlines(), "missing": len(splits.missing)},
+        "weights": model.config["weights"],
+        "chance_rank1": chance_rank1(*ids, single_shot=splits.single_shot),
+        "before_neck": scored(result.feature),
+        "after_neck": scored(result.embedding),
+        "last_loss": logs[-1].loss,
+        "processes": distributed.world(),
+        "seconds": seconds,
+        **more,
+        "provenance": provenance(next(model.parameters()).device),
+    }
+
+
+def _earlier_scores(recipe: Recipe) -> dict:
+    file = recipe.out / "scores.json"
+    if recipe.resume and recipe.checkpoint.exists() and file.exists():
+        return json.loads(file.read_text(encoding="utf-8"))
+    return {}
+
+
+def _gates(recipe: Recipe, model: ReIDModel, splits: Splits) -> Figure | None:
+    """The spatial gates of all stages on the first four queries; None for a network that has none."""
+    pictures = stack_images([sample.path for sample in splits.query[:4]], recipe.size)
+    images = normalise(pictures.to(next(model.parameters()).device))
+    try:
+        with capture(model, "*.spatial.gate") as gates, evaluating(model), torch.no_grad():
+            model(images)
+    except ValueError:  # nothing is called so
+        return None
+    return plot.attention(
+        pictures, {f"stage {i}": maps.cpu() for i, maps in enumerate(gates.values(), start=1)}
+    )

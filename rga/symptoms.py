@@ -1,0 +1,35 @@
+"""What can go wrong in a training run without any error, told from its logs."""
+
+import statistics
+from collections.abc import Sequence
+
+LOOK_BACK = 50  # steps
+
+
+def symptoms(logs: Sequence, margin: float | None = 0.3) -> dict[str, str]:
+    """{name: a sentence that says what is seen and what to do}; {} for a run that looks well.
+
+    logs: of `rga.fit`, the last 50 are looked at, with step, triplet, waiting and images_per_second; margin: of the
+    triplet loss. Fewer than 50 tell nothing.
+
+    collapse: a triplet loss at the margin says that all distances are equal: the features of everybody have become
+    the same (Hermans et al., 2017, section 3.2). waiting: more than a fifth of the time passes without data.
+    """
+    seen: dict[str, str] = {}
+    if len(logs) < LOOK_BACK:
+        return seen
+    recent = logs[-LOOK_BACK:]
+    triplet = statistics.median(log.triplet for log in recent)
+    if margin and abs(triplet - margin) < 0.02 * margin:
+        seen["collapse"] = (
+            f"the triplet loss has been at the margin ({triplet:.3f}, margin {margin}) for {LOOK_BACK} steps: the "
+            "features of all people have become the same. Use a smaller lr or a longer warm-up, or start from "
+            "pretrained weights."
+        )
+    share = statistics.fmean(log.waiting for log in recent)
+    if share > 0.2:
+        seen["waiting"] = (
+            f"{share:.0%} of the time of the last {LOOK_BACK} steps passed waiting for images: use more workers, or "
+            "cache=True (in memory) or a folder (on disk)."
+        ).replace("%", " %", 1)
+    return seen

@@ -1,0 +1,72 @@
+"""Options that make training cheaper: the same numbers within rounding."""
+
+import pytest
+import torch
+from small_network import network
+
+import rga
+from rga.losses import identity_loss, triplet_loss
+
+
+def run(samples, model=None, **options):
+    model = model or network()
+    logs = list(rga.fit(model, samples, **{"epochs": 2, "p": 4, "k": 3, "lr": 3e-4} | options))
+    return torch.tensor([(log.identity, log.triplet) for log in logs]), model
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        ({"channels_last": False}, 1e-4),
+        ({"fused": False}, 1e-4),
+        ({"precision": "tf32"}, 1e-6),  # a CPU does not round
+        ({"precision": "bf16"}, 3e-2),
+        ({"precision": "fp16"}, 1e-2),
+    ],
+    ids=str,
+)
+def test_the_losses_are_equal_within(samples, options, tolerance):
+    plain, _ = run(samples)
+    losses, _ = run(samples, **options)
+    torch.testing.assert_close(losses, plain, rtol=tolerance, atol=tolerance)
+
+
+def test_parts_add_up_to_the_mean_of_their_losses(samples):
+    """One step in two parts is one step of the mean loss of two half batches, each with BatchNorm of its own."""
+    _, model = run(samples, epochs=1, accumulate=2, p=4)
+    expected = network().to(memory_format=torch.channels_last).train()
+    loader = rga.data.train_loader(samples, expected.size, 4, 3, seed=0)
+    optimizer = torch.optim.Adam(
+        [p for p in expected.parameters() if p.requires_grad], 8e-4 * 0.01, weight_decay=5e-4
+    )
+    optimizer.param_groups[0]["lr"] = 3e-4 * 0.01
+    (batch,) = loader
+    images = rga.data.network_input(batch)
+    losses = []
+    for part in (slice(0, 6), slice(6, 12)):
+        output = expected(images[part])
+        losses.append(
+            identity_loss(output.logits, batch.pids[part]) + triplet_loss(output.feature, batch.pids[part])
+        )
+    torch.stack(losses).mean().backward()
+    optimizer.step()
+    torch.testing.assert_close(model.state_dict(), expected.state_dict(), rtol=1e-4, atol=1e-6)
+
+
+def test_every_image_is_seen_in_an_epoch(samples):
+    losses, _ = run(samples, epochs=1, every_image=True, p=2)
+    assert len(losses) == 4  # 4 people x 2 visits, two people a batch
+
+
+def test_unknown_precision(samples):
+    with pytest.raises(ValueError, match="unknown precision 'half': choose one of fp32, tf32, bf16, fp16"):
+        run(samples, precision="half")
+
+
+def test_the_settings_of_products_are_put_back(samples):
+    torch.set_float32_matmul_precision("medium")
+    try:
+        run(samples, epochs=1, precision="tf32")
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")

@@ -1,0 +1,84 @@
+"""A run may be stopped at any moment, politely or not: it goes on, and ends with the same bits."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+import torch
+from processes import start
+from small_network import network
+
+import rga
+from rga import checkpoint
+
+OPTIONS = {"epochs": 8, "p": 2, "k": 2, "lr": 3e-4, "save_every": 1, "keep": 2, "resume": "auto"}
+
+
+def run(samples, path):
+    for _ in rga.fit(network(), samples, **OPTIONS, path=path):
+        path.with_suffix(".step").touch()
+
+
+def wait_for(file, process):
+    while not file.exists() and process.is_alive():
+        time.sleep(0.005)
+
+
+def logs(path):
+    return torch.load(path, weights_only=True)["training"]["logs"]
+
+
+def weights(path):
+    return checkpoint.load_model(path).state_dict()
+
+
+def test_killed_twenty_times_it_ends_with_the_same_bits(samples, tmp_path):
+    straight, path = tmp_path / "straight.pt", tmp_path / "killed.pt"
+    start(run, samples, straight).join()
+    draw, kills, in_writing = random.Random(0), 0, 0
+    # A run that is over starts anew from an earlier checkpoint, so that 20 kills find something to kill.
+    while kills < 20:
+        path.with_suffix(".step").unlink(missing_ok=True)
+        process = start(run, samples, path)
+        wait_for(path.with_suffix(".step"), process)
+        time.sleep(draw.uniform(0, 0.5))
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+            in_writing += (tmp_path / ".killed.pt.part").exists()
+        process.join()
+        if path.exists():
+            steps = [log[0] for log in logs(path)]
+            assert steps == list(range(1, len(steps) + 1))
+            if len(steps) == 16:
+                torch.testing.assert_close(weights(path), weights(straight), rtol=0, atol=0)
+                os.replace(checkpoint.kept(path)[-2], path)
+    start(run, samples, path).join()
+    torch.testing.assert_close(weights(path), weights(straight), rtol=0, atol=0)
+    assert in_writing > 0
+    assert not (tmp_path / ".killed.pt.part").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_in_the_middle_of_an_epoch(samples, tmp_path, number):
+    straight, path = tmp_path / "straight.pt", tmp_path / "stopped.pt"
+    options = OPTIONS | {"epochs": 2, "save_every": 100}
+    list(rga.fit(one := network(), samples, **options, path=straight))
+
+    def body():
+        for log in rga.fit(network(), samples, **options, path=path):
+            if log.step == 1:
+                signal.raise_signal(number)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(SystemExit(143)))
+    try:
+        with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit):
+            body()
+        assert signal.getsignal(signal.SIGTERM).__name__ == "<lambda>"  # the handlers are back
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(logs(path)) == 2  # the step after the signal was finished; epochs have 2
+    list(rga.fit(two := network(seed=4), samples, **options, path=path))
+    torch.testing.assert_close(two.state_dict(), one.state_dict(), rtol=0, atol=0)

@@ -1,0 +1,36 @@
+"""What each precision sets, and that it is put back."""
+
+import pytest
+import torch
+
+from rga.precision import PRECISIONS, autocast, multiplying, scaler
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [("fp32", torch.float32), ("tf32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)],
+)
+def test_products_are_of_that_type(precision, dtype):
+    with autocast(CPU, precision):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    assert scaler(CPU, precision).is_enabled() == (precision == "fp16")
+    assert precision in PRECISIONS
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("tf32", "high"), ("fp32", "highest"), ("bf16", "highest")]
+)
+def test_tf32_is_set_for_a_while(precision, expected):
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    with pytest.raises(KeyError), multiplying(precision):
+        assert torch.get_float32_matmul_precision() == expected
+        assert torch.backends.cudnn.allow_tf32 == (precision == "tf32")
+        raise KeyError
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
+
+
+def test_unknown():
+    with pytest.raises(ValueError, match="unknown precision 'half': choose one of fp32, tf32, bf16, fp16"):
+        autocast(CPU, "half")

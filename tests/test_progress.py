@@ -1,0 +1,68 @@
+"""Progress: lines for a batch run, a bar for a person, curves in a notebook."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from rga import progress as module
+from rga.progress import progress
+
+
+def logs(steps, start=1, held=0):
+    for step in range(start, steps + 1):
+        numbers = {"loss": 1 / step, "identity": 0.75 / step, "triplet": 0.25 / step}
+        numbers |= {"images_per_second": 50.0, "waiting": 0.04, "held": step <= held}
+        yield SimpleNamespace(step=step, steps=steps, epoch=1, epochs=1, **numbers)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    monkeypatch.setattr(module, "_watched", lambda: True)
+
+
+def test_lines_where_nobody_watches(capsys, monkeypatch):
+    monkeypatch.setattr(module, "_watched", lambda: False)
+    assert [log.step for log in progress(logs(40))] == list(range(1, 41))
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 10 and not err
+    last = r"epoch 1/1 · step 40/40 · loss 0.025 = 0.019 \+ 0.006 · 50 images/s · 4 % waiting · 00:00 left"
+    assert re.fullmatch(last, out.splitlines()[-1])
+
+
+def test_steps_of_an_earlier_run_are_not_told_again(capsys, monkeypatch):
+    monkeypatch.setattr(module, "_watched", lambda: False)
+    assert len(list(progress(logs(40, held=20)))) == 40
+    assert capsys.readouterr().out.count("step") == 5
+
+
+def test_a_bar_for_a_person(capsys, watched):
+    assert len(list(progress(logs(8, start=5)))) == 4
+    out, err = capsys.readouterr()
+    assert "8/8" in err and "50 images/s, 4 % waiting" in err and not out
+
+
+def test_the_bar_is_closed_when_the_caller_stops(capsys, watched):
+    shown = progress(logs(8))
+    next(shown)
+    shown.close()
+    assert capsys.readouterr().err.endswith("\n")
+
+
+def test_curves_grow_in_a_notebook_that_somebody_watches(watched, monkeypatch):
+    shown, drawn = [], []
+    handle = SimpleNamespace(update=shown.append)
+    monkeypatch.setattr(module, "_kernel", lambda: object())
+    monkeypatch.setattr("IPython.display.display", lambda figure, display_id: shown.append(figure) or handle)
+    seconds = iter(range(0, 1000, 4))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(seconds))
+    list(progress(logs(6), draw=lambda seen: drawn.append(len(seen)) or f"figure {len(seen)}"))
+    assert shown == [f"figure {n}" for n in drawn]
+    assert 2 <= len(drawn) < 6 and drawn == sorted(drawn)  # one each ten seconds, of all steps so far
+
+
+def test_no_curves_at_a_terminal(watched, monkeypatch):
+    monkeypatch.setattr(module, "_kernel", lambda: None)
+    seconds = iter(range(0, 100000, 40))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(seconds))
+    list(progress(logs(6), draw=lambda seen: pytest.fail("drawn")))

@@ -1,0 +1,66 @@
+"""The files of a run hold every step once, whatever was interrupted."""
+
+import csv
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rga.engine import Log
+from rga.metrics import evaluate_ranking
+from rga.record import Record
+
+LOG = Log(1, 4, 1, 2, 5.5, 5.0, 0.5, 1e-3, 100.0, 0.1)
+
+
+def rows(folder):
+    with (folder / "log.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def ranking():
+    return evaluate_ranking(np.eye(3), [1, 2, 3], [1, 2, 3], [1, 1, 1], [2, 2, 2])
+
+
+def test_a_line_a_step(tmp_path):
+    with Record(tmp_path / "new") as record:
+        record.step(LOG)
+        assert len(rows(tmp_path / "new")) == 1  # written at once
+        record.step(replace(LOG, step=2, loss=4.25))
+        record.score(2, ranking())
+    assert [row["step"] for row in rows(tmp_path / "new")] == ["1", "2"]
+    assert {name: float(value) for name, value in rows(tmp_path / "new")[1].items()} == {
+        "step": 2, "steps": 4, "epoch": 1, "epochs": 2, "loss": 4.25, "identity": 5.0, "triplet": 0.5, "lr": 1e-3,
+        "images_per_second": 100.0, "waiting": 0.1,
+    }  # fmt: skip
+
+
+def test_a_run_that_goes_on_tells_its_steps_again(tmp_path):
+    for held in (False, True):
+        with Record(tmp_path) as record:
+            record.step(replace(LOG, held=held))
+    assert len(rows(tmp_path)) == 1
+
+
+def test_events_for_tensorboard(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for _ in range(2):  # the second start puts the first one's events out of sight
+        with Record(tmp_path, tensorboard=True) as record:
+            for step in (1, 2):
+                record.step(replace(LOG, step=step, loss=float(step)))
+            record.score(2, ranking(), Figure())
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(1, 1.0), (2, 2.0)]
+    assert [(e.step, e.value) for e in events.Scalars("test/rank-1")] == [(2, ranking().rank(1))]
+    assert len(events.Images("gates")) == 1
+
+
+def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(
+        ValueError, match="tensorboard=True needs the package tensorboard .*pip install tensorboard"
+    ):
+        Record(tmp_path, tensorboard=True)

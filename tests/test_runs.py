@@ -1,0 +1,80 @@
+"""A run writes what the next one, and a reader, needs."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from small_network import SIZE
+
+import rga
+from rga import checkpoint, recipes, runs
+
+
+@pytest.fixture
+def splits(samples):
+    query = tuple(s for s in samples if s.path.stem.endswith("_0"))
+    return rga.data.Splits("tiny", tuple(samples), query, tuple(samples))
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    settings = {"size": SIZE, "p": 2, "k": 2, "epochs": 4, "attention": "rga_s", "precision": "fp32"}
+    return recipes.quick(**settings, out=tmp_path, save_every=1, evaluate_every=2)
+
+
+def test_scores_best_network_and_table(recipe, splits):
+    model = recipe.make_model(splits.num_pids)
+    logs = list(runs.train(recipe, model, splits))
+    scores = json.loads((recipe.out / "scores.json").read_text())
+    assert list(scores) == ["2", "4"]
+    assert scores["4"] == json.loads(json.dumps(runs.scored(runs.test(recipe, model, splits).embedding)))
+    best = torch.load(recipe.out / "best.pt", weights_only=True)["training"]
+    first_best = max(scores, key=lambda epoch: (scores[epoch]["mAP"], -int(epoch)))
+    assert best == {"epoch": int(first_best), "mAP": scores[first_best]["mAP"]}
+    assert checkpoint.load_model(recipe.out / "best.pt").config == model.config
+    assert len((recipe.out / "log.csv").read_text().splitlines()) == 1 + len(logs) == 9
+
+
+def test_a_run_that_goes_on_has_the_scores_of_the_whole(recipe, splits):
+    straight = recipe.make_model(splits.num_pids)
+    list(runs.train(replace(recipe, out=recipe.out / "straight"), straight, splits))
+    for log in runs.train(recipe, recipe.make_model(splits.num_pids), splits):
+        if log.epoch == 4:
+            break  # epoch 2 is scored, epoch 3 is saved
+    scored = []
+    recipe = replace(recipe, resume="auto")
+    model = recipe.make_model(splits.num_pids)
+    for _ in runs.train(recipe, model, splits):
+        scored.append(len(json.loads((recipe.out / "scores.json").read_text())))
+    assert scored == [1] * 8  # nothing is scored anew on the way
+    whole = json.loads((recipe.out / "straight" / "scores.json").read_text())
+    assert json.loads((recipe.out / "scores.json").read_text()) == whole
+    torch.testing.assert_close(model.state_dict(), straight.state_dict(), rtol=0, atol=0)
+
+
+def test_a_run_that_starts_anew_forgets_earlier_scores(recipe, splits):
+    recipe.out.mkdir(exist_ok=True)
+    (recipe.out / "scores.json").write_text('{"2": {"mAP": 2.0}}')
+    list(runs.train(replace(recipe, epochs=2), recipe.make_model(splits.num_pids), splits))
+    assert json.loads((recipe.out / "scores.json").read_text())["2"]["mAP"] <= 1
+
+
+def test_gates_and_events(recipe, splits):
+    pytest.importorskip("tensorboard")
+    recipe = replace(recipe, epochs=2, tensorboard=True)
+    list(runs.train(recipe, recipe.make_model(splits.num_pids), splits))
+    assert list((recipe.out / "tensorboard").iterdir())
+    plain = replace(recipe, attention="none", out=recipe.out / "none")
+    list(runs.train(plain, plain.make_model(splits.num_pids), splits))  # no gates, no figure
+
+
+def test_report(recipe, splits):
+    model = recipe.make_model(splits.num_pids)
+    logs = list(runs.train(recipe, model, splits))
+    result = runs.test(recipe, model, splits)
+    report = runs.report(recipe, model, splits, result, logs, {"training": 1.0}, untrained={"rank1": 0.0})
+    assert report["after_neck"]["rank1"] == result.embedding.rank(1)
+    assert report["settings"]["epochs"] == 4 and report["untrained"] == {"rank1": 0.0}
+    assert 0 < report["chance_rank1"] < 1 and report["processes"] == 1
+    assert report["provenance"]["torch"] == torch.__version__
