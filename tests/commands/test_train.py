@@ -11,20 +11,7 @@ import tiny_cuhk03 as tiny
 from rga import __main__ as command
 from rga.recipes import Recipe
 
-SMALL = [
-    "--size",
-    "64x32",
-    "--p",
-    "4",
-    "--k",
-    "2",
-    "--epochs",
-    "2",
-    "--precision",
-    "fp32",
-    "--attention",
-    "none",
-]
+SMALL = "--size 64x32 -p 4 -k 2 --epochs 2 --precision fp32 --attention none".split()
 
 
 @pytest.fixture
@@ -60,7 +47,7 @@ def test_goes_on(cuhk03, tmp_path, capsys):
     ("options", "message"),
     [
         (["--attention", "rga"], "unknown attention 'rga': choose one of none"),
-        (["--p", "1"], "p must be a whole number of at least 2"),
+        (["-p", "1"], "p must be a whole number of at least 2"),
         (["--size", "64"], "size must be"),
     ],
 )
