@@ -39,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     ) as error:  # meant for users; any other is a fault of ours, with its traceback
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # as a shell counts it
 
 
 if __name__ == "__main__":
