@@ -60,7 +60,11 @@ def test_workers_and_cache_change_nothing(samples, tmp_path):
     assert losses(train(network(), samples, epochs=1, workers=2)) == plain
 
 
-def test_resume_equals_the_run_without_interruption(samples, tmp_path):
+@pytest.mark.filterwarnings(
+    "ignore:.*multi-threaded, use of fork:DeprecationWarning"
+)  # Python 3.12 and later
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resume_equals_the_run_without_interruption(samples, tmp_path, workers):
     whole = network()
     straight = train(whole, samples, epochs=4)
     cut = rga.fit(network(), samples, epochs=4, p=2, k=3, lr=3e-4, path=tmp_path / "run.pt", save_every=1)
@@ -68,7 +72,7 @@ def test_resume_equals_the_run_without_interruption(samples, tmp_path):
         if log.epoch == 3:
             break  # in the middle of an epoch, after the checkpoint of the second
     resumed = network(seed=5)
-    logs = train(resumed, samples, epochs=4, path=tmp_path / "run.pt", resume=True)
+    logs = train(resumed, samples, epochs=4, path=tmp_path / "run.pt", resume=True, workers=workers)
     assert losses(logs) == losses(straight)
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
 

@@ -1,11 +1,15 @@
 """Options that make training cheaper: the same numbers within rounding."""
 
+import shutil
+
 import pytest
 import torch
-from small_network import network
+from small_network import SIZE, network
+from torch import nn
 
 import rga
 from rga.losses import identity_loss, triplet_loss
+from rga.models import RGA, ReIDModel
 
 
 def run(samples, model=None, **options):
@@ -29,6 +33,21 @@ def test_the_losses_are_equal_within(samples, options, tolerance):
     plain, _ = run(samples)
     losses, _ = run(samples, **options)
     torch.testing.assert_close(losses, plain, rtol=tolerance, atol=tolerance)
+
+
+def tiny():
+    """A network that compiles in seconds: a convolution, RGA-SC, pooling."""
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 16, 8, stride=8), RGA(16, (8, 4)), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return ReIDModel(nn.Sequential(*layers), 16, 4, SIZE)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on a CPU")
+def test_compiled(samples):
+    plain, model = run(samples, tiny())
+    losses, compiled = run(samples, tiny(), compile=True)
+    torch.testing.assert_close(losses, plain, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(compiled.state_dict(), model.state_dict(), rtol=1e-3, atol=1e-4)
 
 
 def test_parts_add_up_to_the_mean_of_their_losses(samples):
