@@ -3,7 +3,6 @@
 import logging
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import astuple, dataclass, replace
@@ -20,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from rga import checkpoint, distributed, signals
 from rga.data.core import Sample
 from rga.data.loaders import Batch, network_input, train_loader
+from rga.engine.resume import accept, check_weights, go_on
 from rga.losses import identity_loss, triplet_loss
 from rga.models import ReIDModel
 from rga.precision import Precision, autocast, multiplying, scaler
@@ -127,44 +127,26 @@ def fit(
     scheduler = schedule(optimizer)
     scale = scaler(device, precision)
     steps_of_epoch, logs, random = len(loader), [], []
-    settings = {
-        "p": p,
-        "k": k,
-        "every_image": every_image,
-        "images": len(samples),
-        "seed": seed,
-        "epochs": epochs,
-    }
+    settings = {"p": p, "k": k, "every_image": every_image, "images": len(samples), "seed": seed}
+    settings |= {"epochs": epochs, "precision": precision, "accumulate": accumulate}
     settings |= {"lr": lr, "weight_decay": weight_decay, "smoothing": smoothing, "margin": margin}
-    settings |= {"precision": precision, "accumulate": accumulate}
     if path is not None and distributed.from_first(
         resume is True or (resume == "auto" and Path(path).exists())
     ):
-        state = checkpoint.restore(path, model, accept=partial(_accept, path, settings))
+        state = checkpoint.restore(path, model, accept=partial(accept, path, settings))
         logs, random = [replace(Log(*values), held=True) for values in state["logs"]], state["random"]
         scale.load_state_dict(state["scaler"])
-        _go_on(optimizer, scheduler, state["optimizer"], len(logs) // steps_of_epoch)
+        go_on(optimizer, scheduler, state["optimizer"], len(logs) // steps_of_epoch)
     _say_what_begins(model, device, precision)
     network = _wrapped(model, device, compile)
 
     def save() -> None:
         states = distributed.gather_objects(random_state(device))
-        if not all(value.isfinite().all() for value in model.state_dict().values()):
-            raise ValueError(
-                f"the weights are no longer numbers after step {logs[-1].step}: use a smaller lr."
-            )
+        check_weights(model, logs[-1].step)
         if distributed.rank() == 0:
-            checkpoint.save(
-                path,
-                model,
-                keep=keep,
-                step=logs[-1].step,
-                optimizer=optimizer.state_dict(),
-                scaler=scale.state_dict(),
-                logs=[astuple(log) for log in logs],
-                settings=settings,
-                random=states,
-            )
+            state = {"optimizer": optimizer.state_dict(), "scaler": scale.state_dict(), "settings": settings}
+            state |= {"logs": [astuple(log) for log in logs], "random": states}
+            checkpoint.save(path, model, keep=keep, step=logs[-1].step, **state)
 
     yield from logs
     if random:  # set now, since the caller's loop body may have drawn numbers
@@ -262,43 +244,6 @@ def _wrapped(model: ReIDModel, device: torch.device, compile: bool) -> nn.Module
     if distributed.world() > 1:
         network = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
     return torch.compile(network, dynamic=False) if compile else network
-
-
-def _accept(path: str | Path, settings: dict, state: dict) -> None:
-    """Whether a run with these settings can go on from that state: ValueError if not, a warning if others are new."""
-    if lacking := {"optimizer", "scaler", "logs", "settings", "random"} - state.keys():
-        raise ValueError(
-            f"{path} holds a network, but not what a run needs to go on (it lacks {', '.join(sorted(lacking))}): "
-            "resume from the checkpoint.pt of a run, or start anew with resume=False."
-        )
-    changed = {
-        name: f"{name} {state['settings'][name]!r} there, {value!r} here"
-        for name, value in settings.items()
-        if state["settings"][name] != value
-    }
-    if refused := [changed[name] for name in ("p", "k", "every_image", "images") if name in changed]:
-        raise ValueError(
-            f"{path} is of a run with other batches: {'; '.join(refused)}. Resume with its settings, or start anew."
-        )
-    if changed:  # more epochs are a good reason, so it is said and not refused
-        logger.warning("going on with other settings than before: %s", "; ".join(changed.values()))
-
-
-def _go_on(optimizer: Optimizer, scheduler: LRScheduler, state: dict, epochs: int) -> None:
-    """Bring optimizer and schedule to where `epochs` epochs leave them.
-
-    The schedule is run anew and not loaded, so that more epochs than first planned get the schedule of that many.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-        for _ in range(epochs):
-            scheduler.step()
-    asked = [
-        {key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups
-    ]
-    optimizer.load_state_dict(state)
-    for group, options in zip(optimizer.param_groups, asked, strict=True):
-        group.update(options)
 
 
 def _say_what_begins(model: ReIDModel, device: torch.device, precision: Precision) -> None:
