@@ -35,6 +35,25 @@ def test_the_losses_are_equal_within(samples, options, tolerance):
     torch.testing.assert_close(losses, plain, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        ({}, 1e-3),
+        ({"channels_last": False}, 1e-3),
+        ({"precision": "tf32"}, 1e-2),
+        ({"precision": "bf16"}, 5e-2),
+        ({"precision": "fp16"}, 2e-2),
+        ({"compile": True}, 1e-3),
+    ],
+    ids=str,
+)
+def test_on_a_gpu_the_losses_are_those_of_a_cpu_within(samples, options, tolerance):
+    plain, _ = run(samples)
+    losses, _ = run(samples, network().cuda(), **options)
+    torch.testing.assert_close(losses, plain, rtol=tolerance, atol=tolerance)
+
+
 def tiny():
     """A network that compiles in seconds: a convolution, RGA-SC, pooling."""
     torch.manual_seed(0)
