@@ -104,6 +104,7 @@ def test_the_network_of_these_tests_shows_every_attention(everything):
 @FORMATS
 def test_a_whole_network_of_the_paper(write, run, name, tmp_path):
     model = create_model("resnet18", num_pids=3, size=(64, 32)).to(memory_format=torch.channels_last)
+    nn.init.uniform_(model.neck.weight)  # untrained, it does nothing
     about = {"network": "a1b2"}
     written = write(model, tmp_path / name, output="feature", normalised=True, about=about)
     assert model.training

@@ -35,7 +35,8 @@ def test_the_options_reach_the_file(checkpoints, tmp_path, capsys):
     assert "feature (batch, 512)" in (printed := capsys.readouterr().out) and "float32, normalised" in printed
     extra = {"rga.json": ""}
     exported = torch.export.load(out, extra_files=extra).module()
-    assert json.loads(extra["rga.json"])["network"] == fingerprint(model)
+    about = json.loads(extra["rga.json"])
+    assert (about["network"], about["output"]) == (fingerprint(model), "feature")
     x = normalise(torch.randint(0, 256, (3, 3, 64, 32), dtype=torch.uint8))
     torch.testing.assert_close(exported(x), F.normalize(model(x).feature), rtol=0, atol=1e-5)
 
