@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
 	    echo "\"$(PYTHON) -m venv $(VENV)\" failed. Debian and Ubuntu keep venv apart: apt install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV): once, some minutes (PyTorch is large)"
-	@$(PY) -m pip install $(if $(CI),--quiet) -c constraints.txt -e ".[notebooks,dev]"
+	@$(PY) -m pip install $(if $(CI),--quiet) -c constraints.txt -e ".[notebooks,dev,export]"
 	@mkdir -p $(VENV)/etc/ipython
 	@echo 'c.IPKernelApp.log_level = "ERROR"  # no word on unencrypted TCP to this same machine' \
 	    > $(VENV)/etc/ipython/ipython_kernel_config.py

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from rga.commands import data, evaluate, search, train, verify
+from rga.commands import data, evaluate, export, search, train, verify
 from rga.commands.options import subcommand
 
 COMMANDS = {
@@ -13,6 +13,7 @@ COMMANDS = {
     "search": (search.add_arguments, search.run),
     "calibrate": (verify.add_calibrate_arguments, verify.run_calibrate),
     "verify": (verify.add_verify_arguments, verify.run_verify),
+    "export": (export.add_arguments, export.run),
     "list": (data.list_arguments, data.list_sets),
 }
 

@@ -1,0 +1,191 @@
+"""Write a network into a file that runs without this package: ONNX, or a program of torch.export.
+
+Both take the bytes of images and give features of length 1, so that nothing remains outside the file to be got wrong
+but the resize. Neither is bound to a batch size; both are bound to the network's image size. A file is compared with
+the network before it gets its name.
+"""
+
+import copy
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rga.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from rga.models import Output, ReIDModel
+
+TOLERANCE = 1e-4  # largest difference in any component of a feature of length 1
+BATCHES = (1, 5)  # that files are compared with
+INPUT = "images"
+
+
+class Exported(NamedTuple):
+    """What was written."""
+
+    path: Path
+    about: dict  # what the file says of itself
+    difference: float  # the largest between the file's features and the network's
+
+
+class Embedder(nn.Module):
+    """The exported part of a network: images (B, 3, H, W) -> features (B, F) of length 1. On the CPU, in eval mode.
+
+    output: "embedding", after the BN neck, or "feature", before it. normalised: the images are float32 and normalised
+    already (`rga.data.transforms.normalise`); otherwise they are uint8, red, green, blue. Copies the network.
+    Raises ValueError for an output that is neither.
+    """
+
+    def __init__(
+        self,
+        model: ReIDModel,
+        output: Literal["embedding", "feature"] = "embedding",
+        normalised: bool = False,
+    ) -> None:
+        super().__init__()
+        if output not in ("embedding", "feature"):
+            raise ValueError(
+                f"unknown output {output!r}: choose embedding (after the BN neck) or feature (before)."
+            )
+        self.output, self.normalised, self.size = output, normalised, tuple(model.size)
+        self.model = copy.deepcopy(model)
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            self.register_buffer(name, 255 * torch.tensor(values).view(3, 1, 1))
+        self.to("cpu", torch.float32, memory_format=torch.contiguous_format).requires_grad_(False).eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.normalised:
+            images = (images.float() - self.mean) / self.std
+        return F.normalize(getattr(Output(*self.model(images)), self.output))
+
+    def example(self, batch: int) -> Tensor:
+        """(B, 3, H, W) images of large random patches: each unlike the next, where noise would look all the same."""
+        drawn = torch.Generator().manual_seed(batch)
+        patches = torch.randint(0, 256, (batch, 3, 8, 4), dtype=torch.uint8, generator=drawn).float()
+        images = F.interpolate(patches, self.size)
+        return (images - self.mean) / self.std if self.normalised else images.to(torch.uint8)
+
+    def about(self) -> dict:
+        """What whoever uses the file has to know."""
+        return {
+            "input": "float32, normalised" if self.normalised else "uint8, RGB",
+            "size": list(self.size),
+            "output": self.output,
+            "num_features": self.model.neck.num_features,
+            "backbone": self.model.config["backbone"],
+            "attention": self.model.config["attention"],
+            "torch": torch.__version__,
+        }
+
+
+def to_onnx(
+    model: ReIDModel,
+    path: str | Path,
+    *,
+    output: Literal["embedding", "feature"] = "embedding",
+    normalised: bool = False,
+    about: Mapping = {},
+) -> Exported:
+    """Write the network as ONNX, weights included: `images` (batch, 3, H, W) -> `output` (batch, F) of length 1.
+
+        session = onnxruntime.InferenceSession(path)
+        (features,) = session.run(None, {"images": images})
+        about = json.loads(session.get_modelmeta().custom_metadata_map["rga"])
+
+    path: its name ends in .onnx. output, normalised: see `Embedder`. about: what else the file is to say of itself,
+    JSON. Needs onnx, onnxscript and onnxruntime. Raises ValueError if they are not there, for a path or an output that
+    cannot be, and if what onnxruntime makes of the file is further than TOLERANCE from the network; no file is left
+    then, nor an older one lost.
+    """
+    wanted = ("onnx", "onnxscript", "onnxruntime")
+    if missing := [name for name in wanted if importlib.util.find_spec(name) is None]:
+        raise ValueError(f'ONNX needs {", ".join(missing)}, not installed here: pip install "rga[export]".')
+    import onnxruntime  # only here: it is optional
+
+    path, network = _named(path, ".onnx"), Embedder(model, output, normalised)
+    program = torch.onnx.export(
+        network,
+        (network.example(2),),
+        dynamo=True,
+        dynamic_shapes=_any_batch(),
+        input_names=[INPUT],
+        output_names=[output],
+        verbose=False,
+    )
+    about = network.about() | dict(about)
+    program.model.metadata_props["rga"] = json.dumps(about)
+
+    def load(file: Path) -> Callable[[Tensor], Tensor]:
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        return lambda images: torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])
+
+    return _write(network, path, about, lambda file: program.save(file, external_data=False), load)
+
+
+def to_torch(
+    model: ReIDModel,
+    path: str | Path,
+    *,
+    output: Literal["embedding", "feature"] = "embedding",
+    normalised: bool = False,
+    about: Mapping = {},
+) -> Exported:
+    """Write the network as a program of torch.export (.pt2), on the CPU: images (B, 3, H, W) -> (B, F) of length 1.
+
+        extra = {"rga.json": ""}
+        program = torch.export.load(path, extra_files=extra)
+        features, about = program.module()(images), json.loads(extra["rga.json"])
+
+    `move_to_device_pass(program, "cuda")` of torch.export.passes moves it. Arguments and errors: see `to_onnx`, but
+    the file's name ends in .pt2, and it needs no packages.
+    """
+    path, network = _named(path, ".pt2"), Embedder(model, output, normalised)
+    program = torch.export.export(network, (network.example(2),), dynamic_shapes=_any_batch(), strict=False)
+    about = network.about() | dict(about)
+
+    def save(file: Path) -> None:
+        torch.export.save(program, file, extra_files={"rga.json": json.dumps(about)})
+
+    return _write(network, path, about, save, lambda file: torch.export.load(file).module())
+
+
+def _named(path: str | Path, suffix: str) -> Path:
+    if Path(path).suffix != suffix:  # torch.export.load reads no others
+        raise ValueError(f"expected the name of a file that ends in {suffix}, got {path}.")
+    return Path(path)
+
+
+def _any_batch() -> dict:
+    return {INPUT: {0: torch.export.Dim("batch")}}
+
+
+@torch.no_grad()
+def _write(
+    network: Embedder,
+    path: Path,
+    about: dict,
+    save: Callable[[Path], None],
+    load: Callable[[Path], Callable[[Tensor], Tensor]],
+) -> Exported:
+    """Save under a temporary name, load, compare, and rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        save(partial)
+        exported, images = load(partial), [network.example(batch) for batch in BATCHES]
+        difference = torch.stack([(exported(x) - network(x)).abs().max() for x in images]).max().item()
+        if not difference <= TOLERANCE:  # also for NaN
+            raise ValueError(
+                f"expected the exported network to give what the network gives, within {TOLERANCE:g}, got a difference "
+                f"of {difference:g}, so {path} was not written: look whether the network itself gives NaN, or try the "
+                "other format, or other versions of torch and onnxruntime."
+            )
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Exported(path, about, difference)
