@@ -64,6 +64,19 @@ def test_the_papers_recipe_for_its_data_sets(dataset, boxes):
     assert (recipe.dataset, recipe.boxes, recipe.epochs) == (dataset, boxes, 600)
 
 
+def test_fast_is_the_papers_network_on_the_same_data():
+    paper, fast = recipes.paper("msmt17"), recipes.fast("msmt17")
+    changed = {name for name in vars(paper) if getattr(paper, name) != getattr(fast, name)}
+    assert changed == {"profile", "out", "init_gates", "epochs", "schedule", "precision"}
+
+
+def test_a_cpu_trains_depthwise_convolutions_in_float32(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(recipes, "cpu_has_bfloat16", lambda: True)
+    assert recipes.quick().precision == "bf16" and recipes.quick(backbone="mobilenet_v2").precision == "fp32"
+    assert recipes.quick(backbone="mobilenet_v2", precision="bf16").precision == "bf16"
+
+
 def test_every_named_recipe_says_how_it_is_run_and_what_is_known_of_it():
     for name, recipe in recipes.RECIPES.items():
         assert recipe().profile == name
@@ -92,7 +105,7 @@ def test_the_papers_recipe_does_not_train_from_random_weights_silently(tmp_path,
 
 
 def test_unknown_profile():
-    with pytest.raises(ValueError, match="unknown profile 'fast': choose one of quick, full"):
+    with pytest.raises(ValueError, match="unknown profile 'fast': choose one of quick, full, fast"):
         recipes.named("fast")
 
 
