@@ -2,9 +2,9 @@
 
     python bench/ranking.py [--peers DIR] [--rounds 3] [--queries 3368] [--gallery 15913] [--slow] [--large]
 
-DIR holds clones of JDAI-CV/fast-reid and KaiyangZhou/deep-person-reid, as git names them; what is not there is said
-to be absent. Their Cython is compiled in place where that was not done: it needs Cython, setuptools and a C compiler,
-which nothing of ours does. --slow adds their evaluators without Cython, a minute each, in one round.
+DIR holds clones of github.com/JDAI-CV/fast-reid and github.com/KaiyangZhou/deep-person-reid, as git names them; what
+is not there is said to be absent. Their Cython is compiled in place where that was not done: it needs Cython,
+setuptools and a C compiler, which nothing of ours does. --slow adds their evaluators without Cython, in one round.
 
 Sizes are Market-1501's unless told, people and cameras drawn as many; distances are of drawn features. Every variant
 runs in processes of its own, in turn, round by round. Memory is what the process grows by over the distances, as the
@@ -147,6 +147,13 @@ def run(args, *options):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def commits(folder):
+    """The version of each clone."""
+    clones = sorted({clone for clone, *_ in PEERS.values() if folder and (folder / clone / ".git").exists()})
+    commit = ["git", "rev-parse", "HEAD"]
+    return {clone: subprocess.check_output(commit, cwd=folder / clone, text=True).strip() for clone in clones}
+
+
 def compare(args):
     """All variants in turn; medians, ratios taken round by round, and the largest difference to our scores."""
     variants = ["rga", *(v for v in PEERS if args.peers and (args.slow or v not in SLOW))]
@@ -224,9 +231,7 @@ def main():
         for size in (*FEATURES, *((LARGE,) if args.large else ()))
     ]
     settings = {"queries": args.queries, "gallery": args.gallery, "rounds": args.rounds}
-    settings["peers"] = (
-        "https://github.com/JDAI-CV/fast-reid, https://github.com/KaiyangZhou/deep-person-reid"
-    )
+    settings["peers"] = commits(args.peers)
     value = {"settings": settings, "results": results, "features": features, "provenance": provenance()}
     write_json(args.out, value)
     print(table(results, features))

@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 import types
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,13 @@ def available(peers):
     return names
 
 
+def commit(clone):
+    """Its version; None where it is no clone."""
+    if not (clone / ".git").exists():
+        return None
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=clone, text=True).strip()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--one", nargs=2, metavar=("METHOD", "FOLDER"), help="measure one in this process")
@@ -236,6 +244,8 @@ def main():
     results = {size: compare(size, ours + (peers if size != "msmt17" else []), args) for size in args.sizes}
     settings = {"width": 512, "k1": K1, "k2": K2, "lambda": LAMBDA, "rounds": args.rounds}
     settings["absent"] = [name for name in PEERS if name not in peers]
+    settings["peers"] = {name: commit(args.peers / PEERS[name].split("/")[0]) for name in peers}
+    settings["faiss"] = metadata.version("faiss-cpu") if "fastreid_faiss" in peers else None
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
     print(table(results))
 
