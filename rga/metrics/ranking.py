@@ -213,11 +213,23 @@ def _match_ranks(rows: Tensor, columns: np.ndarray, own: np.ndarray, match: np.n
     columns, match, junk = (x.gather(1, order) for x in (columns, match, own & ~match))
     before, as_near = _nearer(rows, near)
     tied = match & (as_near - before > 1)
-    for query, place in tied.nonzero().tolist():
-        earlier = rows[query, : columns[query, place]]
-        before[query, place] += (earlier == near[query, place]).sum()
+    for query in tied.any(dim=1).nonzero()[:, 0].tolist():
+        where = tied[query]
+        before[query, where] += _earlier_equals(rows[query], columns[query, where])
     ranks = 1 + before - junk.cumsum(dim=1)
     return torch.where(match, ranks, 0).cpu().numpy()
+
+
+def _earlier_equals(row: Tensor, columns: Tensor) -> Tensor:
+    """row (G,), columns (T,) -> for each of them, how many equal values stand before it in the row: (T,)."""
+    # Equal numbers have equal last bits. A table of these leaves few of a long row to be put in order.
+    last_bits = row.view({4: torch.int32, 8: torch.int64}[row.element_size()]) & 0xFFFF
+    table = torch.zeros(0x10000, dtype=torch.bool, device=row.device)
+    table[last_bits[columns]] = True
+    likely = table[last_bits].nonzero()[:, 0]  # ascending, the columns among them
+    values, order = row[likely].sort(stable=True)
+    place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=row.device))
+    return place[torch.searchsorted(likely, columns)] - torch.searchsorted(values, row[columns])
 
 
 def _nearer(rows: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
