@@ -2,14 +2,15 @@
 
     python bench/ranking.py [--peers DIR] [--rounds 3] [--queries 3368] [--gallery 15913] [--slow] [--large]
 
-DIR holds clones of JDAI-CV/fast-reid and KaiyangZhou/deep-person-reid, as git names them; what is not there is said
-to be absent. Their Cython is compiled in place where that was not done: it needs Cython, setuptools and a C compiler,
-which nothing of ours does. --slow adds their evaluators without Cython, a minute each, in one round.
+DIR holds clones of github.com/JDAI-CV/fast-reid and github.com/KaiyangZhou/deep-person-reid, as git names them; what
+is not there is said to be absent. Their Cython is compiled in place where that was not done: it needs Cython,
+setuptools and a C compiler, which nothing of ours does. --slow adds their evaluators without Cython, in one round.
 
 Sizes are Market-1501's unless told, people and cameras drawn as many; distances are of drawn features. Every variant
 runs in processes of its own, in turn, round by round. Memory is what the process grows by over the distances, as the
 operating system counts it. Then the same from features, without the matrix: at MSMT17's size, and at sizes that tell
-how memory grows; --large adds 11,659 x 1,000,000 of 512 features.
+how memory grows. --large does nothing of all this: it adds 11,659 x 1,000,000 of 512 features, ten minutes, to what
+is there.
 """
 
 import argparse
@@ -147,6 +148,13 @@ def run(args, *options):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def commits(folder):
+    """The version of each clone."""
+    clones = sorted({clone for clone, *_ in PEERS.values() if folder and (folder / clone / ".git").exists()})
+    commit = ["git", "rev-parse", "HEAD"]
+    return {clone: subprocess.check_output(commit, cwd=folder / clone, text=True).strip() for clone in clones}
+
+
 def compare(args):
     """All variants in turn; medians, ratios taken round by round, and the largest difference to our scores."""
     variants = ["rga", *(v for v in PEERS if args.peers and (args.slow or v not in SLOW))]
@@ -209,7 +217,7 @@ def main():
     parser.add_argument("--queries", type=int, default=3368)
     parser.add_argument("--gallery", type=int, default=15913)
     parser.add_argument("--slow", action="store_true", help="the peers without Cython, too")
-    parser.add_argument("--large", action="store_true", help="a million images from features, too")
+    parser.add_argument("--large", action="store_true", help="only a million images from features")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "ranking.json")
     args = parser.parse_args()
     if args.one or args.from_features:
@@ -218,18 +226,16 @@ def main():
         return
     from rga.provenance import provenance, write_json
 
-    results = compare(args)
-    features = [
-        run(args, "--from-features", *map(str, size))
-        for size in (*FEATURES, *((LARGE,) if args.large else ()))
-    ]
-    settings = {"queries": args.queries, "gallery": args.gallery, "rounds": args.rounds}
-    settings["peers"] = (
-        "https://github.com/JDAI-CV/fast-reid, https://github.com/KaiyangZhou/deep-person-reid"
-    )
-    value = {"settings": settings, "results": results, "features": features, "provenance": provenance()}
+    if args.large:
+        value = json.loads(args.out.read_text(encoding="utf-8"))
+        value["large"] = run(args, "--from-features", *map(str, LARGE)) | {"provenance": provenance()}
+    else:
+        settings = {"queries": args.queries, "gallery": args.gallery, "rounds": args.rounds}
+        value = {"settings": settings | {"peers": commits(args.peers)}, "results": compare(args)}
+        value["features"] = [run(args, "--from-features", *map(str, size)) for size in FEATURES]
+        value["provenance"] = provenance()
     write_json(args.out, value)
-    print(table(results, features))
+    print(table(value["results"], value["features"] + ([value["large"]] if "large" in value else [])))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ DIR holds clones of the others, which are not part of this project; what is not 
 
 All start from the same features of length 1, drawn around people whose neighbourhoods overlap. Every method runs in
 processes of its own, in turn, round by round, so that a machine that drifts slows all of them. Seconds are from
-features to distances. Peak memory is the whole process's, as the operating system counts it; beside it stands what
+features to distances, medians over the rounds. The result of a size takes the place of that size's in the file; other
+sizes stay. Peak memory is the whole process's, as the operating system counts it; beside it stands what
 it was with everything imported and the features read. At MSMT17's size only ours runs, and writes to a file.
 Distances that differ from Zhong's by more than 1e-6 come from neighbours that are nearly equally far: their order
 hangs on how a product of float32 numbers is rounded.
@@ -27,6 +28,7 @@ import sys
 import tempfile
 import time
 import types
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +215,13 @@ def available(peers):
     return names
 
 
+def commit(clone):
+    """Its version; None where it is no clone."""
+    if not (clone / ".git").exists():
+        return None
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=clone, text=True).strip()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--one", nargs=2, metavar=("METHOD", "FOLDER"), help="measure one in this process")
@@ -233,10 +242,17 @@ def main():
 
     ours = ["ours", *(["ours_cuda"] if torch.cuda.is_available() else [])]
     peers = available(args.peers)
-    results = {size: compare(size, ours + (peers if size != "msmt17" else []), args) for size in args.sizes}
-    settings = {"width": 512, "k1": K1, "k2": K2, "lambda": LAMBDA, "rounds": args.rounds}
-    settings["absent"] = [name for name in PEERS if name not in peers]
-    write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
+    settings = {"width": 512, "k1": K1, "k2": K2, "lambda": LAMBDA}
+    results = json.loads(args.out.read_text(encoding="utf-8"))["results"] if args.out.exists() else {}
+    for size in args.sizes:
+        others = peers if size != "msmt17" else []
+        versions = {name: commit(args.peers / PEERS[name].split("/")[0]) for name in others}
+        if "fastreid_faiss" in others:
+            versions["faiss"] = metadata.version("faiss-cpu")
+        result = compare(size, ours + others, args)
+        results[size] = result | {"rounds": args.rounds, "versions": versions, "provenance": provenance()}
+        results = {size: results[size] for size in SIZES if size in results}
+        write_json(args.out, {"settings": settings, "results": results})
     print(table(results))
 
 

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         answers = [{"query": q, "matches": rows} for q, rows in zip(args.queries, matches, strict=True)]
         write_json(args.json, about | {"queries": answers, "provenance": provenance(args.device)})
     if args.sheet:
-        _draw(args.sheet, args.queries, args.gallery, matches, model.size)
+        _draw(args, matches, model.size)
     return 0
 
 
@@ -105,15 +105,21 @@ def _rerank(queries: Tensor, index: Index, k: int) -> tuple[Tensor, Tensor]:
     return distances.topk(min(k, distances.shape[1]), largest=False)
 
 
-def _draw(path: Path, queries: list[Path], gallery: Path, matches: list[list[dict]], size: Size) -> None:
-    """The contact sheet: a row for each query, with what was found beside it."""
-    files = [[q, *(gallery / row["path"] for row in rows)] for q, rows in zip(queries, matches, strict=True)]
-    rows = {f"query {i}": stack_images(row, size) for i, row in enumerate(files, 1)}
-    titles = ["query", *range(1, max(map(len, files)))]
+def _draw(args: argparse.Namespace, matches: list[list[dict]], size: Size) -> None:
+    """The contact sheet: a row for each query, with what was found beside it, and how far each is."""
+    sheet, below = {}, {}
+    for number, (query, rows) in enumerate(zip(args.queries, matches, strict=True), 1):
+        paths = [query, *(args.gallery / row["path"] for row in rows)]
+        sheet[f"query {number}"] = stack_images(paths, size)
+        below[f"query {number}"] = ["", *(f"{row['distance']:.3f}" for row in rows)]
+    titles = ["query", *range(1, max(map(len, sheet.values())))]
+    distance = "re-ranked distance" if args.rerank else "cosine distance"
+    figure = plot.rows(sheet, titles, f"Most alike first; {distance}", below)
+    path = args.sheet
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        plot.rows(rows, titles, "Most alike first").savefig(partial, format="png")
+        figure.savefig(partial, format="png")
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from rga.metrics.distance import CHUNK, Metric, distance_rows
 
+LONG = 2048  # values: from here on, counting in bins is quicker than sorting
+
 Ids = Sequence[int] | np.ndarray | Tensor
 
 NO_MATCH = (
@@ -90,9 +92,9 @@ def evaluate_ranking(
     the query's own identity and camera, and images with pid -1. Equal distances keep the gallery's order. Infinity
     is a distance like another.
 
-    No row is put in order: its values are sorted, which is many times cheaper, and the ranks of the matches are
-    looked up in them. Beside the distances, memory holds a few blocks of (chunk, G) at most. Raises ValueError for
-    shapes that do not fit, distances that are not numbers, or when no query has a match.
+    No row is put in order: for each match, what is nearer is counted, which is many times cheaper. Beside the
+    distances, memory holds a few blocks of (chunk, G) at most. Raises ValueError for shapes that do not fit,
+    distances that are not numbers, or when no query has a match.
     """
     if chunk < 1:
         raise ValueError(f"expected a chunk of at least one query, got {chunk}.")
@@ -213,11 +215,23 @@ def _match_ranks(rows: Tensor, columns: np.ndarray, own: np.ndarray, match: np.n
     columns, match, junk = (x.gather(1, order) for x in (columns, match, own & ~match))
     before, as_near = _nearer(rows, near)
     tied = match & (as_near - before > 1)
-    for query, place in tied.nonzero().tolist():
-        earlier = rows[query, : columns[query, place]]
-        before[query, place] += (earlier == near[query, place]).sum()
+    for query in tied.any(dim=1).nonzero()[:, 0].tolist():
+        where = tied[query]
+        before[query, where] += _earlier_equals(rows[query], columns[query, where])
     ranks = 1 + before - junk.cumsum(dim=1)
     return torch.where(match, ranks, 0).cpu().numpy()
+
+
+def _earlier_equals(row: Tensor, columns: Tensor) -> Tensor:
+    """row (G,), columns (T,) -> for each of them, how many equal values stand before it in the row: (T,)."""
+    # Equal numbers have equal last bits. A table of these leaves few of a long row to be put in order.
+    last_bits = row.view({4: torch.int32, 8: torch.int64}[row.element_size()]) & 0x7FFF
+    table = torch.zeros(0x8000, dtype=torch.bool, device=row.device)
+    table[last_bits[columns]] = True
+    likely = table[last_bits].nonzero()[:, 0]  # ascending, the columns among them
+    values, order = row[likely].sort(stable=True)
+    place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=row.device))
+    return place[torch.searchsorted(likely, columns)] - torch.searchsorted(values, row[columns])
 
 
 def _nearer(rows: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
@@ -228,13 +242,33 @@ def _nearer(rows: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
             raise ValueError(NOT_A_NUMBER)
         return torch.searchsorted(values, near), torch.searchsorted(values, near, right=True)
     counts = np.empty((2, *near.shape), dtype=np.int64)
-    # NumPy's sort, because torch's also tells where each value came from, which takes 20 times as long.
     for below, up_to, row, sought in zip(*counts, rows.numpy(), near.numpy(), strict=True):
-        values = np.sort(row)
-        if np.isnan(values[-1]):
-            raise ValueError(NOT_A_NUMBER)
-        below[:], up_to[:] = values.searchsorted(sought), values.searchsorted(sought, "right")
+        below[:], up_to[:] = _nearer_in_row(row, sought)
     return tuple(torch.from_numpy(counts))
+
+
+def _nearer_in_row(row: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same for one row (G,) and near (P,), which are values of the row or above all of them.
+
+    The values of a long row are only counted in narrow bins; those in the same bin as one of `near` are sorted. That
+    takes a quarter of the time of sorting all (np.sort with AVX-512 on an AMD EPYC; as long as with AVX2).
+    """
+    low, high = row.min(), row.max()
+    if np.isnan(high):
+        raise ValueError(NOT_A_NUMBER)
+    spread, others = float(high) - float(low), 0
+    if len(row) >= LONG and 1e-30 < spread < 1e30:  # otherwise bins are not worth it, or cannot be told apart
+        num_bins = max(1024, len(row) // 16)
+        scale = row.dtype.type(num_bins / spread)
+        # Rounding keeps the order: a value in a lower bin is lower.
+        bins, own = (((x - low) * scale).astype(np.intp) for x in (row, np.minimum(near, high)))
+        count = np.bincount(bins, minlength=num_bins)
+        wanted = np.zeros(len(count), dtype=bool)
+        wanted[own] = True
+        row, count[own] = row[wanted[bins]], 0
+        others = count.cumsum()[own]
+    values = np.sort(row)
+    return values.searchsorted(near) + others, values.searchsorted(near, "right") + others
 
 
 def _score(ranks: np.ndarray, counts: np.ndarray, num_gallery: int) -> Ranking:

@@ -59,8 +59,8 @@ def channels(images, activations, gates, stage: str, k: int = 3, top: int = 4) -
             k, len(ratios), width_ratios=ratios, wspace=0.05, hspace=0.05,
             left=left, right=right, bottom=0, top=below / height,
         ).subplots(squeeze=False)  # fmt: skip
-        name_rows(half[:, 0], [f"channel {channel}\ngate {means[channel]:.2f}" for channel in chosen])
-        half[0, 1].set_title(f"the {k} most {name}", fontsize=9, loc="left")
+        name_rows(half[:, 0], [f"channel {channel}\ngate {means[channel]:.3f}" for channel in chosen])
+        half[0, 1].set_title(f"the {k} most {name}" if k > 1 else f"the most {name}", fontsize=9, loc="left")
         for channel, row in zip(chosen, half[:, 1:], strict=True):
             best = strongest_images(values, channel, top)
             show_people(row, [_lit(people[i], values[i, channel]) for i in best])

@@ -159,8 +159,17 @@ def intervals(intervals: Mapping[str, tuple[float, float, float]], xlabel: str, 
     return figure
 
 
-def histograms(values: Mapping[str, object], xlabel: str, title: str, bins: int = 40) -> Figure:
-    """The distributions of several samples over one axis, each with area 1 and its mean as a vertical line."""
+def histograms(
+    values: Mapping[str, object],
+    xlabel: str,
+    title: str,
+    bins: int = 40,
+    mark: tuple[str, float] | None = None,
+) -> Figure:
+    """The distributions of several samples over one axis, each with area 1 and its mean as a triangle on the axis.
+
+    mark: (name, value) of a vertical line, such as a threshold.
+    """
     samples = {name: torch.as_tensor(v).detach().cpu().numpy().ravel() for name, v in values.items()}
     low, high = min(v.min() for v in samples.values()), max(v.max() for v in samples.values())
     edges = np.linspace(low, high, bins + 1)
@@ -169,9 +178,11 @@ def histograms(values: Mapping[str, object], xlabel: str, title: str, bins: int 
     looks = zip(cycle((BLUE, VERMILION, GREEN, PURPLE)), cycle(("-", "--", "-.", ":")), strict=False)
     for (name, sample), (colour, line) in zip(samples.items(), looks, strict=False):
         density, _ = np.histogram(sample, edges, density=True)
-        ax.stairs(density, edges, color=colour, linestyle=line, linewidth=1.5, label=name)
-        ax.axvline(sample.mean(), color=colour, linestyle=line, linewidth=1)
+        ax.stairs(density, edges, color=colour, linestyle=line, linewidth=1.5, label=f"{name} (▲ mean)")
+        ax.plot(sample.mean(), 0, "^", color=colour, clip_on=False, zorder=3)
+    if mark is not None:
+        ax.axvline(mark[1], color="black", linewidth=1, label=mark[0])
     panel(ax, title)
-    ax.set(xlabel=xlabel, yticks=[])
+    ax.set(xlabel=xlabel, yticks=[], ylim=(0, None))
     ax.legend(frameon=False, fontsize=9)
     return figure

@@ -40,17 +40,23 @@ def images(
     return figure
 
 
-def rows(rows: Mapping[str, object], titles: Sequence[str] | None = None, title: str | None = None) -> Figure:
+def rows(
+    rows: Mapping[str, object],
+    titles: Sequence[str] | None = None,
+    title: str | None = None,
+    below: Mapping[str, Sequence[str]] | None = None,
+) -> Figure:
     """A contact sheet with a name before each row.
 
-    rows: {name: (B, 3, H, W)} as in `images`, B may differ. titles: one for each column.
+    rows: {name: (B, 3, H, W)} as in `images`, B may differ. titles: one for each column. below: {name: B words}.
     """
     pictures = {name: rgb(row) for name, row in rows.items()}
     columns = max(map(len, pictures.values()))
     aspect = max(row.shape[1] / row.shape[2] for row in pictures.values())
     words = 0.09 * max(map(len, pictures)) + 0.1  # inches
     panel = min((WIDTH - words) / columns, 0.8 * PANEL)  # there are many
-    height = len(pictures) * (panel * aspect + 0.05) + (0.4 if title else 0) + (0.25 if titles else 0)
+    line = 0.2 if below else 0.05
+    height = len(pictures) * (panel * aspect + line) + (0.4 if title else 0) + (0.25 if titles else 0)
     figure = sheet(words + panel * columns, height)
     ratios = [words / panel] + [1] * columns
     grid = figure.subplots(len(pictures), columns + 1, squeeze=False, width_ratios=ratios)
@@ -60,6 +66,8 @@ def rows(rows: Mapping[str, object], titles: Sequence[str] | None = None, title:
         label.text(1, 0.5, name, fontsize=9, ha="right", va="center", transform=label.transAxes)
         for ax, picture in zip(axes, row, strict=False):
             ax.imshow(picture)
+        for ax, text in zip(axes, (below or {}).get(name, ()), strict=False):
+            ax.text(0.5, -0.02, text, fontsize=7, ha="center", va="top", transform=ax.transAxes)
     for ax, text in zip(grid[0, 1:], titles or (), strict=False):
         ax.set_title(text, fontsize=8)
     if title:

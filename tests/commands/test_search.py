@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import rga
+from rga import plot
 from rga.__main__ import main
 from rga.checkpoint import load_model
 from rga.data import Sample, read_image
@@ -82,6 +83,17 @@ def test_json_says_the_same(search, checkpoints, gallery, tmp_path, capsys):
             assert row["distance"] == pytest.approx(distance, abs=1e-5)
             assert row["similarity"] == pytest.approx(1 - distance, abs=1e-5)
     assert os.listdir(tmp_path / "new") == ["found.json"]
+
+
+def test_the_contact_sheet_has_ranks_and_distances(search, checkpoints, gallery, tmp_path, monkeypatch):
+    seen = {}
+    rows = plot.rows
+    monkeypatch.setattr(plot, "rows", lambda *args: seen.setdefault("figure", rows(*args)))
+    assert search("-k", 3, "--sheet", tmp_path / "found.png") == 0
+    words = [ax.get_title() for ax in seen["figure"].axes if ax.get_title()]
+    words += [text.get_text() for ax in seen["figure"].axes for text in ax.texts if text.get_text()]
+    distances = [f"{distance:.3f}" for _, distance in nearest(checkpoints, gallery, "0/0.png")[:3]]
+    assert words == ["query", "1", "2", "3", "query 1", *distances]
 
 
 def test_the_contact_sheet_is_a_picture(search, tmp_path):

@@ -17,6 +17,7 @@ from rga.metrics import (
     evaluate_single_shot,
     pairwise_distance,
 )
+from rga.metrics.ranking import LONG
 
 
 def test_equals_the_released_code():
@@ -95,6 +96,25 @@ def test_equals_brute_force(seed, chunk, tensors):
             evaluate_ranking(*given_as, chunk=chunk)
         return
     check(evaluate_ranking(*given_as, chunk=chunk), ranks, case[0].shape[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_brute_force_in_long_rows(dtype):
+    rng = np.random.default_rng(0)
+    distances = rng.standard_normal((7, 3 * LONG)).astype(dtype)
+    distances[1] = distances[1].round(2)  # ties
+    distances[2, ::50] = -np.inf
+    distances[3] *= 1e-35  # as near as equal, for a bin
+    distances[4] = 0
+    distances[5, 100] = 1e30  # all others in one bin
+    distances[6] = np.sign(distances[6]) * 0.0
+    q_pids, g_pids = rng.integers(0, 40, 7), rng.integers(0, 40, 3 * LONG)
+    q_camids, g_camids = rng.integers(1, 4, 7), rng.integers(1, 4, 3 * LONG)
+    case = distances, q_pids, g_pids, q_camids, g_camids
+    check(evaluate_ranking(*case), brute_force(*case), 3 * LONG)
+    distances[2, 7] = np.nan
+    with pytest.raises(ValueError, match="got NaN"):
+        evaluate_ranking(*case)
 
 
 @pytest.mark.gpu

@@ -80,10 +80,13 @@ def test_images_take_bytes_or_fractions():
 
 
 def test_rows_have_names_and_may_differ_in_length():
-    figure = plot.rows({"camera 1": PEOPLE, "camera 2": PEOPLE[:2]}, titles=["ann", "bob"], title="Drawn")
+    sheet = {"camera 1": PEOPLE, "camera 2": PEOPLE[:2]}
+    figure = plot.rows(sheet, titles=["ann", "bob"], title="Drawn", below={"camera 2": ["", "0.25"]})
     words = draw(figure)
     assert "camera 2" in words and "bob" in words and "Drawn" in words
     assert sum(len(ax.images) for ax in figure.axes) == 5
+    (labelled,) = (ax for ax in figure.axes if any(text.get_text() == "0.25" for text in ax.texts))
+    assert np.array_equal(labelled.images[0].get_array(), look.rgb(PEOPLE)[1])
 
 
 def test_roles_are_told_without_colour():
@@ -96,9 +99,10 @@ def test_roles_are_told_without_colour():
 
 def test_histograms_have_area_1_over_one_axis():
     figure = plot.histograms(
-        {"near": torch.rand(50), "far": 2 + np.arange(9.0)}, xlabel="distance", title="Two"
+        {"near": torch.rand(50), "far": 2 + np.arange(9.0)}, "distance", "Two", mark=("threshold", 1.5)
     )
-    assert "near" in draw(figure) and "distance" in draw(figure)
+    assert all(word in draw(figure) for word in ("near", "distance", "threshold"))
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines][1:] == [[6], [1.5, 1.5]]
     for patch in figure.axes[0].patches:
         heights, edges, _ = patch.get_data()
         assert (heights * np.diff(edges)).sum() == pytest.approx(1)

@@ -102,7 +102,7 @@ def test_channels_show_the_images_to_which_they_respond():
     gates = torch.tensor([0.9, 0.2, 0.5, 0.4]).expand(3, 4)
     figure = plot.channels(PEOPLE, activations, gates, "stage 2", k=1, top=2)
     words = draw(figure)
-    assert "channel 0\ngate 0.90" in words and "channel 1\ngate 0.20" in words and "stage 2" in words
+    assert "channel 0\ngate 0.900" in words and "channel 1\ngate 0.200" in words and "stage 2" in words
     first = np.asarray(figure.axes[2].images[0].get_array())  # behind the curve and the label
     person = PEOPLE[1].permute(1, 2, 0).numpy()
     assert (first[:8, :8] == person[:8, :8]).all() and first[8:].max() <= 0.35 * 255
