@@ -1,19 +1,24 @@
 """What RGA costs: a training step of ResNet-50 plain, with RGA-SC, and with RGA-SC in the literal N x N form.
 
-    python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--dtypes fp32 bf16] [--out bench/train_step.json]
+    python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--dtypes fp32 bf16] [--modes eager compiled]
+                               [--out bench/train_step.json]
 
 Every variant runs in processes of its own (peak memory is the whole process's, as the operating system counts it),
 in turn, round by round, so that a machine that drifts slows all of them. The literal form is the test reference
-tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory is the allocator's peak.
+tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory is the allocator's peak. "compiled" is
+torch.compile(model): its steps count once it has compiled; compiling is timed apart, in the first round, which starts
+with an empty cache. Inference is eval() without gradients, measured in the same process after the training steps.
 """
 
 import argparse
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,8 +46,18 @@ def build(variant):
     return model.train()
 
 
-def measure(variant, dtype, batch, steps):
-    """Seconds of every step after a warm-up, and peak memory in MiB."""
+def timed(step, times):
+    """Seconds of every call of `step`, which ends by waiting for its result."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def measure(variant, dtype, mode, batch, steps):
+    """Seconds of every training step and inference after a warm-up, of compiling, and peak memory in MiB."""
     from rga.losses import identity_loss, triplet_loss
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -51,75 +66,88 @@ def measure(variant, dtype, batch, steps):
     optimizer = torch.optim.Adam(learned, 8e-4, weight_decay=5e-4, fused=True)
     images = torch.randn(batch, 3, 256, 128, device=device).to(memory_format=torch.channels_last)
     labels = torch.arange(batch, device=device) // 4
-    seconds = []
-    for _ in range(WARMUP + steps):
-        start = time.perf_counter()
+    called = torch.compile(model) if mode == "compiled" else model
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bf16")
+
+    def train():
         optimizer.zero_grad()  # before the forward pass: the old gradients need not live beside the activations
-        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bf16"):
-            output = model(images)
+        with autocast:
+            output = called(images)
         loss = identity_loss(output.logits.float(), labels) + triplet_loss(output.feature.float(), labels)
         loss.backward()
         optimizer.step()
         loss.item()
-        seconds.append(time.perf_counter() - start)
+
+    def infer():
+        with torch.no_grad(), autocast:
+            called(images).embedding.sum().item()
+
+    first, *_ = timed(train, WARMUP)
+    seconds = timed(train, steps)
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated() / 2**20
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds[WARMUP:], "peak_mib": peak}
+    model.eval()
+    timed(infer, WARMUP)
+    return {
+        "seconds": seconds,
+        "inference": timed(infer, steps),
+        "compile": first - statistics.median(seconds),
+        "peak_mib": peak,
+    }
 
 
-def run(variant, dtype, args):
-    command = [
-        sys.executable,
-        __file__,
-        "--one",
-        variant,
-        dtype,
-        "--batch",
-        str(args.batch),
-        "--steps",
-        str(args.steps),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def run(variant, dtype, mode, cache, args):
+    command = [sys.executable, __file__, "--one", variant, dtype, mode]
+    command += ["--batch", str(args.batch), "--steps", str(args.steps)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": cache}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(dtype, args):
+def compare(dtype, mode, args):
     """All variants, in turn; medians, and ratios taken round by round."""
     runs = {variant: [] for variant in VARIANTS}
-    for _ in range(args.rounds):
-        for variant in VARIANTS:
-            runs[variant].append(run(variant, dtype, args))
+    with tempfile.TemporaryDirectory() as cache:
+        for _ in range(args.rounds):
+            for variant in VARIANTS:
+                runs[variant].append(run(variant, dtype, mode, cache, args))
     seconds = {v: [statistics.median(r["seconds"]) for r in runs[v]] for v in VARIANTS}
+    inference = {v: statistics.median(statistics.median(r["inference"]) for r in runs[v]) for v in VARIANTS}
     peak = {v: statistics.median(r["peak_mib"] for r in runs[v]) for v in VARIANTS}
 
     def ratio(tops, bottoms):
         return statistics.median(top / bottom for top, bottom in zip(tops, bottoms, strict=True))
 
-    return {
+    result = {
         "seconds_per_step": {v: statistics.median(seconds[v]) for v in VARIANTS},
         "images_per_second": {v: args.batch / statistics.median(seconds[v]) for v in VARIANTS},
+        "inference_images_per_second": {v: args.batch / inference[v] for v in VARIANTS},
         "peak_mib": peak,
         "time_over_plain": ratio(seconds["rga_sc"], seconds["plain"]),
         "speedup_over_literal": ratio(seconds["literal"], seconds["rga_sc"]),
         "memory_over_literal": peak["rga_sc"] / peak["literal"],
     }
+    if mode == "compiled":
+        result["compile_seconds"] = {v: runs[v][0]["compile"] for v in VARIANTS}
+    return result
 
 
 def table(results):
-    lines = ["| precision | variant | s/step | img/s | peak MiB |", "|---|---|---|---|---|"]
-    for dtype, result in results.items():
+    lines = ["| | variant | s/step | img/s | inference img/s | peak MiB |", "|---|---|---|---|---|---|"]
+    for name, result in results.items():
+        columns = ("seconds_per_step", "images_per_second", "inference_images_per_second", "peak_mib")
         for v in VARIANTS:
-            cells = result["seconds_per_step"][v], result["images_per_second"][v], result["peak_mib"][v]
-            lines.append(f"| {dtype} | {v} | {cells[0]:.3f} | {cells[1]:.2f} | {cells[2]:.0f} |")
-    lines += ["", "| precision | time / plain | faster than literal | memory / literal |"]
-    lines += ["|---|---|---|---|"]
-    for dtype, result in results.items():
+            a, b, c, d = (result[column][v] for column in columns)
+            lines.append(f"| {name} | {v} | {a:.3f} | {b:.2f} | {c:.2f} | {d:.0f} |")
+    lines += ["", "| | time / plain | faster than literal | memory / literal | compiling, s |"]
+    lines += ["|---|---|---|---|---|"]
+    for name, result in results.items():
+        compiling = result.get("compile_seconds", {}).values()
         lines.append(
-            f"| {dtype} | {result['time_over_plain']:.2f} | {result['speedup_over_literal']:.1f}x | "
-            f"{result['memory_over_literal']:.2f} |"
+            f"| {name} | {result['time_over_plain']:.2f} | {result['speedup_over_literal']:.1f}x | "
+            f"{result['memory_over_literal']:.2f} | {' / '.join(f'{s:.0f}' for s in compiling)} |"
         )
     return "\n".join(lines)
 
@@ -127,12 +155,13 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--one", nargs=2, metavar=("VARIANT", "DTYPE"), help="measure one variant in this process"
+        "--one", nargs=3, metavar=("VARIANT", "DTYPE", "MODE"), help="measure one variant in this process"
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--dtypes", nargs="+", default=["fp32", "bf16"])
+    parser.add_argument("--modes", nargs="+", default=["eager", "compiled"])
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "train_step.json")
     args = parser.parse_args()
     if args.one:
@@ -140,7 +169,10 @@ def main():
         return
     from rga.provenance import provenance, write_json
 
-    results = {dtype: compare(dtype, args) for dtype in args.dtypes}
+    if "compiled" in args.modes and not shutil.which(os.environ.get("CXX", "g++")):
+        print("compiled: left out, torch.compile needs a C++ compiler (g++, or the one that CXX names)")
+        args.modes.remove("compiled")
+    results = {f"{dtype} {mode}": compare(dtype, mode, args) for mode in args.modes for dtype in args.dtypes}
     settings = {"network": "resnet50", "size": [256, 128], "batch": args.batch, "rounds": args.rounds}
     settings["malloc"] = {k: v for k, v in os.environ.items() if k.startswith("MALLOC_")}
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
