@@ -29,6 +29,8 @@ ROOT = Path(__file__).parent.parent
 OUT = ROOT / "results" / "early_training.json"
 TAG = "studyrun"  # in the command line of every run, so that they can be told from other processes
 STARTS = ("identity", "released")
+SEEDS = (0, 1, 2)
+TARGETS = {"drawn": (0.3, 0.5, 0.6, 0.7, 0.75), "cuhk03": (0.1, 0.2, 0.3)}  # mAP whose time is shown
 WHAT = (
     "Early training: no attention and RGA with gates that start as the identity or as released; three seeds, drawn "
     "people and CUHK03 camera pair 1 (labeled). train_cpu_s: CPU seconds of training alone, one thread; runs shared a "
@@ -70,8 +72,12 @@ def plan():
     cells = [cell("drawn short", *drawn, *pair, 10, at=[4, 7]) for pair in sc]
     cells += [cell("cuhk03 short", *cuhk03, *pair, 8, at=[4]) for pair in sc]
     cells += [cell("drawn long", *drawn, *pair, 40, at=[10, 15, 20, 25, 30]) for pair in sc]
-    cells += [cell("drawn short s c", *drawn, *pair, 10, at=[4, 7]) for pair in every[3:]]
+    quick = "drawn", "resnet18", "rga_sc", "identity"
+    for changes in ({}, {"lr": 1.6e-3}, {"p": 8}):
+        cells.append(cell("recipe", *quick, 20, at=[5, 10, 15], **changes))
+    cells.append(cell("recipe", *quick, 30, at=[10, 15, 20, 25], size=[96, 48]))
     cells += [cell("drawn paper", *drawn, "rga_sc", "released", 40, "paper", at=[10, 20, 30])]
+    cells += [cell("drawn short s c", *drawn, *pair, 10, at=[4, 7]) for pair in every[3:]]
     cells += [cell("cuhk03 short s c", *cuhk03, *pair, 8, at=[4]) for pair in every[3:]]
     cells += [cell("drawn mobilenet", "drawn", "mobilenet_v2", *pair, 10, at=[4, 7]) for pair in sc]
     cells += [cell("cuhk03 resnet short", "cuhk03", "resnet18", *pair, 12, at=[6]) for pair in sc]
@@ -161,6 +167,16 @@ def read(path):
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"what": WHAT, "runs": []}
 
 
+def lacking(report):
+    """Groups and cells of the plan with the seeds that the file has not, of three."""
+    there = [run["settings"] for run in report["runs"]]
+    missing = {
+        f"{settings['group']}: {name_of(settings)}": [s for s in SEEDS if settings | {"seed": s} not in there]
+        for settings in plan()
+    }
+    return {name: seeds for name, seeds in missing.items() if seeds}
+
+
 def add(record, path):
     """Append a run to the file, whole or not at all; other runs that finish now wait."""
     from rga.provenance import write_json
@@ -170,6 +186,7 @@ def add(record, path):
         report = read(path)
         if record["settings"] not in [run["settings"] for run in report["runs"]]:
             report["runs"].append(record)
+            report["planned_but_not_run"] = lacking(report)
             write_json(path, report)
 
 
@@ -203,41 +220,81 @@ def shown(values):
     return f"{mean:.1f}" + (f" ± {half:.1f}" if np.isfinite(half) else "")
 
 
+def unusual(settings):
+    """The settings that are not the cells' usual ones, in words."""
+    usual = cell("", settings["dataset"], settings["backbone"], "none", None, 0)
+    compared = ("size", "p", "k", "lr", "precision")
+    return ", ".join(f"{name} {settings[name]}" for name in compared if settings[name] != usual[name])
+
+
+def name_of(settings):
+    words = settings["backbone"], settings["attention"], settings["init_gates"], settings["schedule"]
+    return ", ".join(
+        filter(None, (" ".join(filter(None, words)) + f" {settings['epochs']}", unusual(settings)))
+    )
+
+
 def table(report):
     """Markdown: last scores of every cell over its seeds, and paired differences to the same cell without attention."""
     cells = {}
     for one in report["runs"]:
         settings = {k: v for k, v in one["settings"].items() if k not in ("seed", "at", "group")}
         cells.setdefault(json.dumps(settings), {})[one["settings"]["seed"]] = one
-    head = (
-        "data set | network | attention, start | schedule, epochs | other | seeds | rank-1 | mAP | mAP − none"
-    )
-    lines = [f"| {head} | CPU s |", "|" + "---|" * (head.count("|") + 2)]
+    head = "data set | network, schedule, epochs | seeds | rank-1 | mAP | rank-1 − none | mAP − none | CPU s"
+    lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
     for key, runs in cells.items():
-        s = json.loads(key)
+        settings = json.loads(key)
         last = {seed: one["points"][-1] for seed, one in runs.items()}
-        plain = cells.get(json.dumps(s | {"attention": "none", "init_gates": None}), {})
-        gains = [
-            100 * (point["after_neck"]["mAP"] - plain[seed]["points"][-1]["after_neck"]["mAP"])
-            for seed, point in last.items()
-            if seed in plain and s["attention"] != "none"
+        plain = cells.get(json.dumps(settings | {"attention": "none", "init_gates": None}), {})
+        columns = [settings["dataset"], name_of(settings), str(len(last))]
+        columns += [
+            shown([100 * p["after_neck"][score] for p in last.values()]) for score in ("rank1", "mAP")
         ]
-        usual = cell("", s["dataset"], s["backbone"], "none", None, 0)
-        other = [
-            f"{k} {s[k]}" for k in ("size", "p", "k", "lr", "precision", "max_lr") if s.get(k) != usual.get(k)
-        ]
-        columns = [
-            s["dataset"],
-            s["backbone"],
-            " ".join(filter(None, (s["attention"], s["init_gates"]))),
-            f"{s['schedule']} {s['epochs']}",
-            ", ".join(other),
-            str(len(last)),
-            *(shown([100 * p["after_neck"][name] for p in last.values()]) for name in ("rank1", "mAP")),
-            shown(gains) if gains else "",
-            f"{np.mean([p['train_cpu_s'] for p in last.values()]):.0f}",
-        ]
+        for score in ("rank1", "mAP"):
+            gains = [
+                100 * (point["after_neck"][score] - plain[seed]["points"][-1]["after_neck"][score])
+                for seed, point in last.items()
+                if seed in plain and settings["attention"] != "none"
+            ]
+            columns.append(shown(gains) if gains else "")
+        columns.append(f"{np.mean([p['train_cpu_s'] for p in last.values()]):.0f}")
         lines.append("| " + " | ".join(columns) + " |")
+    return "\n".join(lines)
+
+
+def reached(one, target):
+    """(epochs, CPU seconds) until mAP after the neck is target, on the straight line between evaluations; None: never.
+
+    Untrained networks stand at (0, 0) with mAP 0, which makes early targets look a little nearer than they are.
+    """
+    before = (0.0, 0.0, 0.0)
+    for point in one["points"]:
+        now = (point["epoch"], point["train_cpu_s"], point["after_neck"]["mAP"])
+        if now[2] >= target:
+            share = (target - before[2]) / (now[2] - before[2])
+            return tuple(a + share * (b - a) for a, b in zip(before[:2], now[:2], strict=True))
+        before = now
+    return None
+
+
+def targets(report, dataset, wanted):
+    """Markdown: epochs and CPU seconds to each mAP in wanted, mean over the seeds that reach it, and how many do."""
+    cells = {}
+    for one in report["runs"]:
+        if one["settings"]["dataset"] == dataset:
+            cells.setdefault(name_of(one["settings"]), []).append(one)
+    lines = [f"| {dataset} | " + " | ".join(f"mAP {100 * w:.0f}" for w in wanted) + " |"]
+    lines += ["|" + "---|" * (len(wanted) + 1)]
+    for name, runs in cells.items():
+        columns = []
+        for target in wanted:
+            found = [pair for pair in (reached(one, target) for one in runs) if pair]
+            text = f"{len(found)} of {len(runs)}"
+            if found:
+                epochs, seconds = np.mean(found, axis=0)
+                text = f"{epochs:.1f} epochs, {seconds:.0f} s ({text})"
+            columns.append(text)
+        lines.append(f"| {name} | " + " | ".join(columns) + " |")
     return "\n".join(lines)
 
 
@@ -249,7 +306,7 @@ def main():
     )
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--cache", type=Path, help="folder for resized images, which all runs share")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--groups", nargs="+", help="of these groups only, in this order")
     parser.add_argument("--at-once", type=int, default=2, help="runs side by side")
     parser.add_argument("--out", type=Path, default=OUT)
@@ -272,7 +329,10 @@ def main():
         args.cache = args.cache or ROOT / "data" / "cache"
         with ThreadPoolExecutor(args.at_once) as pool:
             list(pool.map(lambda settings: start(settings, args), runs))
-    print(table(read(args.out)))
+    report = read(args.out)
+    print(table(report))
+    for dataset, wanted in TARGETS.items():
+        print("", targets(report, dataset, wanted), sep="\n")
 
 
 if __name__ == "__main__":
