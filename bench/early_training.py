@@ -115,7 +115,7 @@ def train(model, splits, settings, cache):
         lr=settings["lr"],
         schedule=make_schedule,
         seed=settings["seed"],
-        amp=settings["precision"] == "bf16",
+        precision=settings["precision"],
         cache=cache,
     )
 
@@ -123,7 +123,7 @@ def train(model, splits, settings, cache):
 def scores(model, splits, settings):
     import rga
 
-    result = rga.evaluate(model, splits, amp=settings["precision"] == "bf16")
+    result = rga.evaluate(model, splits, precision=settings["precision"])
     return {
         name: {"rank1": round(ranking.rank(1), 5), "mAP": round(ranking.mAP, 5)}
         for name, ranking in (("after_neck", result.embedding), ("before_neck", result.feature))
