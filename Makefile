@@ -23,7 +23,7 @@ help:
 	@echo "make check   style and import floors only (seconds)"
 	@echo "make format  let ruff put the code in order"
 	@echo "make store   run the notebooks again and store their outputs (ARGS=\"03_train\" for one)"
-	@echo "make bench   measure against plain and literal networks"
+	@echo "make bench   measure a training step: RGA, the plain and the literal network, every attention, every option"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
 
 $(READY): pyproject.toml constraints.txt
@@ -71,8 +71,9 @@ format: $(READY)
 store: $(READY)
 	@$(PY) tests/store_notebooks.py $(ARGS)
 
+# The other files in bench/ take hours, a data set or other projects' code: their first lines say how to run them.
 bench: $(READY)
-	@set -e; for script in $(wildcard bench/[a-z]*.py); do echo "$$script"; $(PY) "$$script" $(ARGS); done
+	@set -e; for name in train_step attention options; do echo "bench/$$name.py"; $(PY) bench/$$name.py $(ARGS); done
 
 clean:
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,13 +1,15 @@
 """What RGA costs: a training step of ResNet-50 plain, with RGA-SC, and with RGA-SC in the literal N x N form.
 
-    python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--dtypes fp32 bf16] [--modes eager compiled]
+    python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--dtypes fp32 bf16] [--modes eager kept compiled]
                                [--out bench/train_step.json]
 
 Every variant runs in processes of its own (peak memory is the whole process's, as the operating system counts it),
 in turn, round by round, so that a machine that drifts slows all of them. The literal form is the test reference
 tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory is the allocator's peak. "compiled" is
 torch.compile(model): its steps count once it has compiled; compiling is timed apart, in the first round, which starts
-with an empty cache. Inference is eval() without gradients, measured in the same process after the training steps.
+with an empty cache. "kept" is eager with the C library told to keep the memory that it frees (KEPT): left alone, it
+gives every large tensor back to the system and gets it again page by page, each page to be filled with zeros first.
+Inference is eval() without gradients, measured in the same process after the training steps.
 """
 
 import argparse
@@ -27,6 +29,12 @@ import torch
 ROOT = Path(__file__).parent.parent
 VARIANTS = ("plain", "rga_sc", "literal")
 WARMUP = 2
+# glibc's malloc: nothing by mmap, nothing handed back, grown by 64 MiB.
+KEPT = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**36),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
 
 
 def build(variant):
@@ -102,6 +110,7 @@ def run(variant, dtype, mode, cache, args):
     command = [sys.executable, __file__, "--one", variant, dtype, mode]
     command += ["--batch", str(args.batch), "--steps", str(args.steps)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": cache}
+    environment |= KEPT if mode == "kept" else {}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -161,7 +170,7 @@ def main():
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--dtypes", nargs="+", default=["fp32", "bf16"])
-    parser.add_argument("--modes", nargs="+", default=["eager", "compiled"])
+    parser.add_argument("--modes", nargs="+", default=["eager", "kept", "compiled"])
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "train_step.json")
     args = parser.parse_args()
     if args.one:
@@ -174,7 +183,7 @@ def main():
         args.modes.remove("compiled")
     results = {f"{dtype} {mode}": compare(dtype, mode, args) for mode in args.modes for dtype in args.dtypes}
     settings = {"network": "resnet50", "size": [256, 128], "batch": args.batch, "rounds": args.rounds}
-    settings["malloc"] = {k: v for k, v in os.environ.items() if k.startswith("MALLOC_")}
+    settings |= {"kept": KEPT}
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
     print(table(results))
 
