@@ -44,7 +44,9 @@ def measure(name, steps):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     splits = rga.data.load("synthetic")
     torch.manual_seed(0)
-    model = rga.create_model("resnet50", "rga_sc", num_pids=splits.num_pids, size=(256, 128)).to(device)
+    model = rga.models.create_model("resnet50", "rga_sc", num_pids=splits.num_pids, size=(256, 128)).to(
+        device
+    )
     settings = {"epochs": 1, "p": P, "k": K, "cache": True} | OPTIONS[name]
     seconds, before = [], time.perf_counter()
     for log in rga.fit(model, splits.train, **settings):
@@ -62,7 +64,7 @@ def measure(name, steps):
 def run(name, args):
     command = [sys.executable, __file__, "--one", name, "--steps", str(args.steps)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -34,7 +34,7 @@ def measure(args):
     recipe = quick(backbone="mobilenet_v2", weights=args.weights, epochs=args.epochs, seed=args.seeds[0])
     splits = rga.data.load("cuhk03", args.cuhk03, allow_missing=True)
     torch.manual_seed(recipe.seed)
-    model = rga.create_model(
+    model = rga.models.create_model(
         recipe.backbone,
         recipe.attention,
         num_pids=splits.num_pids,

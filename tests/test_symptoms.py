@@ -24,6 +24,12 @@ def test_features_that_are_all_the_same(triplet):
     assert symptoms(logs(triplet) + logs(0.1, steps=40)) == {}  # most of the last 50 are well
 
 
+def test_a_loss_that_passes_the_margin_is_no_collapse():
+    falling = [log for step in range(LOOK_BACK) for log in logs(0.35 - 0.002 * step, steps=1)]
+    assert symptoms(falling) == {}
+    assert symptoms(logs(0.25, steps=LOOK_BACK // 2) + logs(0.35, steps=LOOK_BACK // 2)) == {}
+
+
 def test_waiting_for_images():
     assert symptoms(logs(waiting=0.25))["waiting"].startswith(
         "25 % of the time of the last 50 steps passed waiting"
