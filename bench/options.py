@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 P, K, WARMUP = 4, 4, 2
+GPU = ("fp16", "tf32")  # a CPU has no tf32, and imitates fp16 in minutes a step
 OPTIONS = {
     "none": {},
     "bf16": {"precision": "bf16"},
@@ -111,7 +112,7 @@ def main():
     from rga.provenance import provenance, write_json
 
     if not args.options:
-        args.options = [name for name in OPTIONS if name != "tf32" or torch.cuda.is_available()]
+        args.options = [name for name in OPTIONS if name not in GPU or torch.cuda.is_available()]
     if "compile" in args.options and not shutil.which(os.environ.get("CXX", "g++")):
         print("compile: left out, torch.compile needs a C++ compiler (g++, or the one that CXX names)")
         args.options.remove("compile")

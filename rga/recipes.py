@@ -207,6 +207,9 @@ def quick(**changes: object) -> Recipe:
     """Drawn people, a small network, a CPU: the whole way from pictures to rank-1 in minutes.
 
     `make train`, or papermill notebooks/03_train.ipynb out.ipynb, or python -m rga train
+
+    Hardware: 2 CPU cores. Measured on an AMD EPYC: 3.9 minutes of training; rank-1 / mAP 76.4 / 79.1 % of one seed
+    (results/drawn_people.json), chance 0.7 %.
     """
     # A CPU multiplies bfloat16 well, but has no depthwise convolutions in it.
     has_bf16 = torch.cuda.is_available() or (cpu_has_bfloat16() and changes.get("backbone") != "mobilenet_v2")
