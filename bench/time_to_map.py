@@ -11,6 +11,7 @@ is reached at the end of the first epoch that reaches it.
 """
 
 import argparse
+import importlib.util
 import inspect
 import json
 import os
@@ -31,6 +32,8 @@ def measure(args):
     import rga
     from rga.recipes import quick
 
+    if importlib.util.find_spec("rga.allocation"):  # as rga.runs.train does; an earlier version has none
+        importlib.import_module("rga.allocation").keep_memory()
     recipe = quick(backbone="mobilenet_v2", weights=args.weights, epochs=args.epochs, seed=args.seeds[0])
     splits = rga.data.load("cuhk03", args.cuhk03, allow_missing=True)
     torch.manual_seed(recipe.seed)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import torch
 from matplotlib.figure import Figure
 
-from rga import checkpoint, distributed, plot
+from rga import allocation, checkpoint, distributed, plot
 from rga.capture import capture, evaluating
 from rga.data import Splits, normalise, stack_images
 from rga.engine import Evaluation, Log, evaluate, fit
@@ -24,7 +24,11 @@ def train(recipe: Recipe, model: ReIDModel, splits: Splits) -> Iterator[Log]:
     In `recipe.out`: checkpoint.pt, log.csv, TensorBoard's events if asked for, and where evaluate_every is above 0,
     scores.json ({epoch: scores}) and best.pt, the network with the highest mAP. That one is chosen by the people it
     is tested on, so its score flatters; the paper, and the report, take the last.
+
+    On a CPU the process keeps the memory that it frees (`rga.allocation`).
     """
+    if next(model.parameters()).device.type == "cpu":
+        allocation.keep_memory()
     first = distributed.rank() == 0
     scores = distributed.from_first(_earlier_scores(recipe))
     with Record(recipe.out, recipe.tensorboard) if first else nullcontext() as record:
