@@ -57,7 +57,13 @@ def test_says_what_it_is(installed):
     (about,) = (Distribution.at(path) for path in installed.glob("*.dist-info"))
     assert (about.metadata["Name"], about.version) == ("rga", rga.__version__)
     assert about.metadata["License-Expression"] == "MIT"
-    assert set(about.metadata.get_all("Provides-Extra")) == {"notebooks", "dev", "export"}
+    assert set(about.metadata.get_all("Provides-Extra")) == {
+        "notebooks",
+        "dev",
+        "export",
+        "tensorboard",
+        "search",
+    }
     assert any(str(path).endswith("licenses/LICENSE") for path in about.files)
     assert about.metadata.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
 
