@@ -7,7 +7,7 @@
 Each version trains with its own quick recipe and its own choice of precision, MobileNetV2 from ImageNet weights
 (FILE), with RGA-SC, on the labeled crops in FOLDER, in a process of its own, in turn, seed by seed. Seconds are of
 training alone, from the first step; a network is evaluated after every epoch from the third, in float32, and a target
-is reached at the end of the first epoch that reaches it.
+is reached at the end of the first epoch that reaches it. A run ends when it has reached the highest target.
 """
 
 import argparse
@@ -55,6 +55,8 @@ def measure(args):
             if log.epoch >= FIRST:
                 mAP = rga.evaluate(model, splits).embedding.mAP
                 points.append({"epoch": log.epoch, "seconds": round(seconds, 1), "mAP": round(mAP, 5)})
+                if mAP >= max(args.targets):
+                    break
             before = time.perf_counter()
     precision = options.get("precision", "bf16" if options.get("amp") else "fp32")
     return {"precision": precision, "points": points}
@@ -62,7 +64,7 @@ def measure(args):
 
 def run(package, seed, args):
     command = [sys.executable, __file__, "--one", "--cuhk03", args.cuhk03, "--weights", args.weights]
-    command += ["--seeds", str(seed), "--epochs", str(args.epochs)]
+    command += ["--seeds", str(seed), "--epochs", str(args.epochs), "--targets", *map(str, args.targets)]
     environment = {**os.environ, "PYTHONPATH": str(package)}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
