@@ -11,13 +11,14 @@ device the allocator's.
 import argparse
 import json
 import os
-import resource
-import shutil
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import torch
+from train_step import can_compile, peak_mib
 
 ROOT = Path(__file__).parent.parent
 P, K, WARMUP = 4, 4, 2
@@ -38,8 +39,6 @@ OPTIONS = {
 
 def measure(name, steps):
     """Median seconds of a step, and peak memory in MiB."""
-    import torch
-
     import rga
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -55,11 +54,11 @@ def measure(name, steps):
         if log.step == WARMUP + steps:
             break
         before = time.perf_counter()
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": statistics.median(seconds[WARMUP:]), "first": seconds[0], "peak_mib": peak}
+    return {
+        "seconds": statistics.median(seconds[WARMUP:]),
+        "first": seconds[0],
+        "peak_mib": peak_mib(device),
+    }
 
 
 def run(name, args):
@@ -107,14 +106,11 @@ def main():
     if args.one:
         print(json.dumps(measure(args.one, args.steps)))
         return
-    import torch
-
     from rga.provenance import provenance, write_json
 
     if not args.options:
         args.options = [name for name in OPTIONS if name not in GPU or torch.cuda.is_available()]
-    if "compile" in args.options and not shutil.which(os.environ.get("CXX", "g++")):
-        print("compile: left out, torch.compile needs a C++ compiler (g++, or the one that CXX names)")
+    if "compile" in args.options and not can_compile():
         args.options.remove("compile")
     results = compare(args)
     settings = {"network": "resnet50, rga_sc", "size": [256, 128], "batch": P * K, "rounds": args.rounds}

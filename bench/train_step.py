@@ -7,8 +7,7 @@ Every variant runs in processes of its own (peak memory is the whole process's, 
 in turn, round by round, so that a machine that drifts slows all of them. The literal form is the test reference
 tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory is the allocator's peak. "compiled" is
 torch.compile(model): its steps count once it has compiled; compiling is timed apart, in the first round, which starts
-with an empty cache. "kept" is eager with the C library told to keep the memory that it frees (KEPT): left alone, it
-gives every large tensor back to the system and gets it again page by page, each page to be filled with zeros first.
+with an empty cache. "kept" is eager with memory kept (`rga.allocation.keep_memory`), as `rga.runs.train` does.
 Inference is eval() without gradients, measured in the same process after the training steps.
 """
 
@@ -29,12 +28,6 @@ import torch
 ROOT = Path(__file__).parent.parent
 VARIANTS = ("plain", "rga_sc", "literal")
 WARMUP = 2
-# glibc's malloc: nothing by mmap, nothing handed back, grown by 64 MiB.
-KEPT = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**36),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
 
 
 def build(variant):
@@ -54,6 +47,21 @@ def build(variant):
     return model.train()
 
 
+def peak_mib(device):
+    """Peak memory: of the process as the operating system counts it; on a CUDA device the allocator's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def can_compile():
+    """Whether there is the C++ compiler that torch.compile needs; says so if not."""
+    found = shutil.which(os.environ.get("CXX", "g++"))
+    if not found:
+        print("compiled: left out, torch.compile needs a C++ compiler (g++, or the one that CXX names)")
+    return bool(found)
+
+
 def timed(step, times):
     """Seconds of every call of `step`, which ends by waiting for its result."""
     seconds = []
@@ -66,8 +74,11 @@ def timed(step, times):
 
 def measure(variant, dtype, mode, batch, steps):
     """Seconds of every training step and inference after a warm-up, of compiling, and peak memory in MiB."""
+    from rga.allocation import keep_memory
     from rga.losses import identity_loss, triplet_loss
 
+    if mode == "kept":
+        keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(variant).to(device, memory_format=torch.channels_last)
     learned = [p for p in model.parameters() if p.requires_grad]
@@ -92,10 +103,7 @@ def measure(variant, dtype, mode, batch, steps):
 
     first, *_ = timed(train, WARMUP)
     seconds = timed(train, steps)
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib(device)
     model.eval()
     timed(infer, WARMUP)
     return {
@@ -110,7 +118,6 @@ def run(variant, dtype, mode, cache, args):
     command = [sys.executable, __file__, "--one", variant, dtype, mode]
     command += ["--batch", str(args.batch), "--steps", str(args.steps)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": cache}
-    environment |= KEPT if mode == "kept" else {}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -178,12 +185,10 @@ def main():
         return
     from rga.provenance import provenance, write_json
 
-    if "compiled" in args.modes and not shutil.which(os.environ.get("CXX", "g++")):
-        print("compiled: left out, torch.compile needs a C++ compiler (g++, or the one that CXX names)")
+    if "compiled" in args.modes and not can_compile():
         args.modes.remove("compiled")
     results = {f"{dtype} {mode}": compare(dtype, mode, args) for mode in args.modes for dtype in args.dtypes}
     settings = {"network": "resnet50", "size": [256, 128], "batch": args.batch, "rounds": args.rounds}
-    settings |= {"kept": KEPT}
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
     print(table(results))
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from rga.allocation import keep_memory
+
 SCRIPT = """
 import resource
 import torch
@@ -33,7 +35,5 @@ def test_pages_are_asked_for_once():
 
 
 def test_elsewhere_nothing_is_done(monkeypatch):
-    from rga import allocation
-
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not allocation.keep_memory()
+    assert not keep_memory()
