@@ -15,7 +15,6 @@ activations, pooling and products with gates are left out. `literal` is the same
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,8 @@ import time
 from pathlib import Path
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
+from torch.utils.flop_counter import FlopCounterMode
+from train_step import peak_mib  # which also teaches the counter the operators of RGA
 
 ROOT = Path(__file__).parent.parent
 NUM_PIDS = 751  # table 3 of the paper
@@ -54,12 +54,6 @@ NAMES = (
     "rga_sc_no_embedding",
     "rga_sc_symmetric",
 )
-
-
-# torch counts baddbmm, but not its in-place form, which RGA uses.
-@register_flop_formula(torch.ops.aten.baddbmm_)
-def flops_of_baddbmm(sum_shape, left_shape, right_shape, **kwargs):
-    return 2 * left_shape.numel() * right_shape[-1]
 
 
 def build(name, size):
@@ -95,10 +89,7 @@ def measure(name, size, batch, steps):
         return model
 
     model = prepare(name)
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib(device)
     plain = prepare("none")
     pairs = [(step(model, images), step(plain, images)) for _ in range(steps)]
     return {"seconds": [s for s, _ in pairs], "plain": [s for _, s in pairs], "peak_mib": peak}
@@ -202,7 +193,10 @@ def main():
     args = parser.parse_args()
     args.size = tuple(args.size)
     if args.one:
-        print(json.dumps(measure(args.one, args.size, args.batch, args.steps)))
+        from rga.precision import multiplying
+
+        with multiplying("fp32"):  # GPUs round convolutions otherwise
+            print(json.dumps(measure(args.one, args.size, args.batch, args.steps)))
         return
     # Always with the plain network, and in the order of the paper's tables.
     args.names = [name for name in NAMES if name == "none" or name in args.names]

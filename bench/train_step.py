@@ -1,7 +1,7 @@
 """What RGA costs: a training step of ResNet-50 plain, with RGA-SC, and with RGA-SC in the literal N x N form.
 
-    python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--dtypes fp32 bf16] [--modes eager kept compiled]
-                               [--out bench/train_step.json]
+    python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--size 256x128] [--precisions fp32 bf16]
+                               [--modes eager kept compiled] [--out bench/train_step.json]
 
 Every variant runs in processes of its own (peak memory is the whole process's, as the operating system counts it),
 in turn, round by round, so that a machine that drifts slows all of them. The literal form is the test reference
@@ -9,6 +9,10 @@ tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory i
 torch.compile(model): its steps count once it has compiled; compiling is timed apart, in the first round, which starts
 with an empty cache. "kept" is eager with memory kept (`rga.allocation.keep_memory`), as `rga.runs.train` does.
 Inference is eval() without gradients, measured in the same process after the training steps.
+
+"Of the ceiling": the multiplications and additions of a training step's convolutions and products, as
+torch.utils.flop_counter counts them, over its time, as a share of what one large square product reaches on this device
+in this precision, measured in the same process.
 """
 
 import argparse
@@ -24,19 +28,29 @@ import time
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
+
+from rga.allocation import keep_memory
+from rga.losses import identity_loss, triplet_loss
+from rga.models import RGA, create_model
+from rga.precision import PRECISIONS, autocast, multiplying
+from rga.provenance import provenance, write_json
 
 ROOT = Path(__file__).parent.parent
 VARIANTS = ("plain", "rga_sc", "literal")
 WARMUP = 2
+EDGE = {"cpu": 2048, "cuda": 8192}  # of the square product: long enough to fill the device
 
 
-def build(variant):
-    from rga.models import RGA, create_model
+# torch counts baddbmm, but not its in-place form, which RGA uses.
+@register_flop_formula(torch.ops.aten.baddbmm_)
+def flops_of_baddbmm(sum_shape, left_shape, right_shape, **kwargs):
+    return 2 * left_shape.numel() * right_shape[-1]
 
+
+def build(variant, size=(256, 128)):
     torch.manual_seed(0)
-    model = create_model(
-        "resnet50", "none" if variant == "plain" else "rga_sc", num_pids=767, size=(256, 128)
-    )
+    model = create_model("resnet50", "none" if variant == "plain" else "rga_sc", num_pids=767, size=size)
     if variant == "literal":
         sys.path.insert(0, str(ROOT / "tests"))
         from literal_rga import LiteralRGA
@@ -72,63 +86,85 @@ def timed(step, times):
     return seconds
 
 
-def measure(variant, dtype, mode, batch, steps):
-    """Seconds of every training step and inference after a warm-up, of compiling, and peak memory in MiB."""
-    from rga.allocation import keep_memory
-    from rga.losses import identity_loss, triplet_loss
+def ceiling(device, precision):
+    """Operations a second of one large square product, the best of ten."""
+    edge, dtype = EDGE[device.type], {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    left, right = torch.randn(2, edge, edge, device=device, dtype=dtype)
+    product = torch.empty_like(left)
 
+    def multiply():
+        torch.matmul(left, right, out=product)[0, 0].item()  # waits for the device
+
+    return 2 * edge**3 / min(timed(multiply, WARMUP + 10)[WARMUP:])
+
+
+def measure(variant, precision, mode, args):
+    """Seconds of every training step and inference after a warm-up, of compiling, and peak memory in MiB.
+
+    Operations of a training step, and the most a second that this device does; call it `rga.precision.multiplying`.
+    """
     if mode == "kept":
         keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = build(variant).to(device, memory_format=torch.channels_last)
+    model = build(variant, args.size).to(device, memory_format=torch.channels_last)
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(learned, 8e-4, weight_decay=5e-4, fused=True)
-    images = torch.randn(batch, 3, 256, 128, device=device).to(memory_format=torch.channels_last)
-    labels = torch.arange(batch, device=device) // 4
+    images = torch.randn(args.batch, 3, *args.size, device=device).to(memory_format=torch.channels_last)
+    labels = torch.arange(args.batch, device=device) // 4
     called = torch.compile(model) if mode == "compiled" else model
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bf16")
 
-    def train():
+    def train(network=called):
         optimizer.zero_grad()  # before the forward pass: the old gradients need not live beside the activations
-        with autocast:
-            output = called(images)
+        with autocast(device, precision):
+            output = network(images)
         loss = identity_loss(output.logits.float(), labels) + triplet_loss(output.feature.float(), labels)
         loss.backward()
         optimizer.step()
         loss.item()
 
     def infer():
-        with torch.no_grad(), autocast:
+        with torch.no_grad(), autocast(device, precision):
             called(images).embedding.sum().item()
 
     first, *_ = timed(train, WARMUP)
-    seconds = timed(train, steps)
+    seconds = timed(train, args.steps)
     peak = peak_mib(device)
+    with FlopCounterMode(display=False) as operations:
+        train(model)
     model.eval()
     timed(infer, WARMUP)
     return {
         "seconds": seconds,
-        "inference": timed(infer, steps),
+        "inference": timed(infer, args.steps),
         "compile": first - statistics.median(seconds),
         "peak_mib": peak,
+        "operations": operations.get_total_flops(),
+        "ceiling": ceiling(device, precision),
     }
 
 
-def run(variant, dtype, mode, cache, args):
-    command = [sys.executable, __file__, "--one", variant, dtype, mode]
-    command += ["--batch", str(args.batch), "--steps", str(args.steps)]
+def run(variant, precision, mode, cache, args):
+    command = [sys.executable, __file__, "--one", variant, precision, mode]
+    command += [
+        "--size",
+        "x".join(map(str, args.size)),
+        "--batch",
+        str(args.batch),
+        "--steps",
+        str(args.steps),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": cache}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(dtype, mode, args):
+def compare(precision, mode, args):
     """All variants, in turn; medians, and ratios taken round by round."""
     runs = {variant: [] for variant in VARIANTS}
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(args.rounds):
             for variant in VARIANTS:
-                runs[variant].append(run(variant, dtype, mode, cache, args))
+                runs[variant].append(run(variant, precision, mode, cache, args))
     seconds = {v: [statistics.median(r["seconds"]) for r in runs[v]] for v in VARIANTS}
     inference = {v: statistics.median(statistics.median(r["inference"]) for r in runs[v]) for v in VARIANTS}
     peak = {v: statistics.median(r["peak_mib"] for r in runs[v]) for v in VARIANTS}
@@ -144,6 +180,13 @@ def compare(dtype, mode, args):
         "time_over_plain": ratio(seconds["rga_sc"], seconds["plain"]),
         "speedup_over_literal": ratio(seconds["literal"], seconds["rga_sc"]),
         "memory_over_literal": peak["rga_sc"] / peak["literal"],
+        "operations_per_step": {v: runs[v][0]["operations"] for v in VARIANTS},
+        "share_of_ceiling": {
+            v: statistics.median(
+                r["operations"] / statistics.median(r["seconds"]) / r["ceiling"] for r in runs[v]
+            )
+            for v in VARIANTS
+        },
     }
     if mode == "compiled":
         result["compile_seconds"] = {v: runs[v][0]["compile"] for v in VARIANTS}
@@ -151,12 +194,15 @@ def compare(dtype, mode, args):
 
 
 def table(results):
-    lines = ["| | variant | s/step | img/s | inference img/s | peak MiB |", "|---|---|---|---|---|---|"]
+    lines = ["| | variant | s/step | img/s | of the ceiling | inference img/s | peak MiB |", "|---" * 7 + "|"]
+    columns = ("seconds_per_step", "images_per_second", "share_of_ceiling", "inference_images_per_second")
     for name, result in results.items():
-        columns = ("seconds_per_step", "images_per_second", "inference_images_per_second", "peak_mib")
         for v in VARIANTS:
-            a, b, c, d = (result[column][v] for column in columns)
-            lines.append(f"| {name} | {v} | {a:.3f} | {b:.2f} | {c:.2f} | {d:.0f} |")
+            seconds, images, share, inference = (result[column][v] for column in columns)
+            lines.append(
+                f"| {name} | {v} | {seconds:.3f} | {images:.2f} | {100 * share:.0f} % | {inference:.2f} | "
+                f"{result['peak_mib'][v]:.0f} |"
+            )
     lines += ["", "| | time / plain | faster than literal | memory / literal | compiling, s |"]
     lines += ["|---|---|---|---|---|"]
     for name, result in results.items():
@@ -168,27 +214,37 @@ def table(results):
     return "\n".join(lines)
 
 
+def size_of(text):
+    height, width = map(int, text.split("x"))
+    return height, width
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--one", nargs=3, metavar=("VARIANT", "DTYPE", "MODE"), help="measure one variant in this process"
+        "--one", nargs=3, metavar=("VARIANT", "PRECISION", "MODE"), help="measure one variant in this process"
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--dtypes", nargs="+", default=["fp32", "bf16"])
-    parser.add_argument("--modes", nargs="+", default=["eager", "kept", "compiled"])
+    parser.add_argument("--size", type=size_of, default=(256, 128), help="height x width")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS)
+    parser.add_argument("--modes", nargs="+", choices=("eager", "kept", "compiled"))
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "train_step.json")
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(measure(*args.one, args.batch, args.steps)))
+        with multiplying(args.one[1]):
+            print(json.dumps(measure(*args.one, args)))
         return
-    from rga.provenance import provenance, write_json
-
-    if "compiled" in args.modes and not can_compile():
-        args.modes.remove("compiled")
-    results = {f"{dtype} {mode}": compare(dtype, mode, args) for mode in args.modes for dtype in args.dtypes}
-    settings = {"network": "resnet50", "size": [256, 128], "batch": args.batch, "rounds": args.rounds}
+    on_gpu = torch.cuda.is_available()
+    precisions = args.precisions or (["fp32", "tf32", "bf16"] if on_gpu else ["fp32", "bf16"])
+    modes = args.modes or ["eager", *([] if on_gpu else ["kept"]), "compiled"]
+    if "compiled" in modes and not can_compile():
+        modes.remove("compiled")
+    results = {
+        f"{precision} {mode}": compare(precision, mode, args) for mode in modes for precision in precisions
+    }
+    settings = {"network": "resnet50", "size": args.size, "batch": args.batch, "rounds": args.rounds}
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
     print(table(results))
 
