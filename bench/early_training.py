@@ -76,6 +76,7 @@ def plan():
     for changes in ({}, {"lr": 1.6e-3}, {"p": 8}):
         cells.append(cell("recipe", *quick, 20, at=[5, 10, 15], **changes))
     cells.append(cell("recipe", *quick, 30, at=[10, 15, 20, 25], size=[96, 48]))
+    cells.append(cell("recipe cuhk03", *cuhk03, "rga_sc", "identity", 8, at=[4], lr=1.6e-3))
     cells += [cell("drawn paper", *drawn, "rga_sc", "released", 40, "paper", at=[10, 20, 30])]
     cells += [cell("drawn short s c", *drawn, *pair, 10, at=[4, 7]) for pair in every[3:]]
     cells += [cell("cuhk03 short s c", *cuhk03, *pair, 8, at=[4]) for pair in every[3:]]
