@@ -1,6 +1,6 @@
 """What RGA costs: a training step of ResNet-50 plain, with RGA-SC, and with RGA-SC in the literal N x N form.
 
-    python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--size 256x128] [--precisions fp32 bf16]
+    python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--size 256 128] [--precisions fp32 bf16]
                                [--modes eager kept compiled] [--out bench/train_step.json]
 
 Every variant runs in processes of its own (peak memory is the whole process's, as the operating system counts it),
@@ -101,7 +101,8 @@ def ceiling(device, precision):
 def measure(variant, precision, mode, args):
     """Seconds of every training step and inference after a warm-up, of compiling, and peak memory in MiB.
 
-    Operations of a training step, and the most a second that this device does; call it `rga.precision.multiplying`.
+    Operations of a training step, and the most a second that this device does. Called inside
+    `rga.precision.multiplying`, so that fp32 and tf32 are what they say.
     """
     if mode == "kept":
         keep_memory()
@@ -145,14 +146,7 @@ def measure(variant, precision, mode, args):
 
 def run(variant, precision, mode, cache, args):
     command = [sys.executable, __file__, "--one", variant, precision, mode]
-    command += [
-        "--size",
-        "x".join(map(str, args.size)),
-        "--batch",
-        str(args.batch),
-        "--steps",
-        str(args.steps),
-    ]
+    command += ["--size", *map(str, args.size), "--batch", str(args.batch), "--steps", str(args.steps)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": cache}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
@@ -214,11 +208,6 @@ def table(results):
     return "\n".join(lines)
 
 
-def size_of(text):
-    height, width = map(int, text.split("x"))
-    return height, width
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -227,7 +216,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--size", type=size_of, default=(256, 128), help="height x width")
+    parser.add_argument("--size", nargs=2, type=int, default=(256, 128), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS)
     parser.add_argument("--modes", nargs="+", choices=("eager", "kept", "compiled"))
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "train_step.json")

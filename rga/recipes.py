@@ -209,8 +209,8 @@ def quick(**changes: object) -> Recipe:
     `make train`, or papermill notebooks/03_train.ipynb out.ipynb, or python -m rga train
 
     Hardware: 2 CPU cores. Measured on an AMD EPYC: 1.8 minutes of training; rank-1 / mAP 73.6 / 76.3 % of one seed
-    (results/drawn_people.json), chance 0.7 %. Twice the paper's rate: the quickest of the recipes that were compared,
-    on drawn people and on CUHK03 pair 1 (results/README.md).
+    (results/drawn_people.json), chance 0.7 %. Twice the paper's rate: of five recipes the
+    quickest to 75 % mAP (results/README.md).
     """
     # A CPU multiplies bfloat16 well, but has no depthwise convolutions in it.
     has_bf16 = torch.cuda.is_available() or (cpu_has_bfloat16() and changes.get("backbone") != "mobilenet_v2")
