@@ -26,6 +26,13 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if name in ("plot", "gradcam"):  # matplotlib is loaded only when somebody asks for a figure
+    if name in (
+        "allocation",
+        "export",
+        "gradcam",
+        "plot",
+        "recipes",
+        "runs",
+    ):  # loaded when somebody asks for them
         return importlib.import_module(f"rga.{name}")
     raise AttributeError(f"module 'rga' has no attribute {name!r}")

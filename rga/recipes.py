@@ -58,9 +58,9 @@ class Recipe:
     weights: Annotated[str, "of the backbone: random, imagenet or the path of a state dict"]
     size: Annotated[tuple[int, int], "height x width of the images, such as 256x128"]
     p: Annotated[int, "identities in a batch, of all processes together"]
-    k: Annotated[int, "images of each"]
+    k: Annotated[int, "images of each identity in a batch"]
     every_image: Annotated[bool, "an epoch holds every image, instead of k images of each identity"]
-    epochs: Annotated[int, "how often that"]
+    epochs: Annotated[int, "epochs of training"]
     lr: Annotated[float, "Adam's learning rate, at its highest"]
     schedule: Annotated[str, "paper or short"]
     seed: Annotated[int, "decides weights, batches and augmentation"]
@@ -210,7 +210,7 @@ def quick(**changes: object) -> Recipe:
 
     Hardware: 2 CPU cores. Measured on an AMD EPYC: 1.8 minutes of training; rank-1 / mAP 73.6 / 76.3 % of one seed
     (results/drawn_people.json), chance 0.7 %. Twice the paper's rate: of five recipes the
-    quickest to 75 % mAP (results/README.md).
+    quickest to 75 % mAP in the mean of three seeds (results/README.md).
     """
     # A CPU multiplies bfloat16 well, but has no depthwise convolutions in it.
     has_bf16 = torch.cuda.is_available() or (cpu_has_bfloat16() and changes.get("backbone") != "mobilenet_v2")

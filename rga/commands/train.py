@@ -6,6 +6,7 @@ import typing
 from pathlib import Path
 
 from rga import distributed, runs
+from rga.commands.options import first_line
 from rga.progress import progress
 from rga.provenance import write_json
 from rga.recipes import RECIPES, Recipe, named
@@ -13,9 +14,7 @@ from rga.recipes import RECIPES, Recipe, named
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fields of a recipe as options; what is not given is as the named recipe says."""
-    parser.add_argument(
-        "profile", nargs="?", default="quick", choices=RECIPES, help="the recipe; default: quick"
-    )
+    parser.add_argument("profile", nargs="?", default="quick", choices=RECIPES, help=_recipes())
     for name, hint in typing.get_type_hints(Recipe, include_extras=True).items():
         if name == "profile":
             continue
@@ -31,12 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(*flags, dest=name, type=read, metavar=metavar, help=shown)
 
 
+def _recipes() -> str:
+    """The named recipes with the first line of their docstrings."""
+    lines = (f"{name}: {first_line(recipe)}" for name, recipe in RECIPES.items())
+    return "the recipe (default: quick). " + " ".join(lines).replace("%", "%%")
+
+
 def _value(text: str) -> str | bool:
     """true and false are what they say."""
     return {"true": True, "false": False}.get(text.lower(), text)
-
-
-_value = _value
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ def load_imagenet(network: nn.Module, name: str, weights: str | Path | None) -> 
     """Load `weights` into a torchvision network, except its ImageNet classifier; what was loaded, in words.
 
     weights: None leaves the random initialisation; "imagenet" takes torchvision's IMAGENET1K_V1 file (the paper's;
-    torchvision downloads it once, or finds it in torch's cache); else the path of a state dict. Raises
+    torchvision downloads it once, with a progress bar, or finds it in torch's cache); else the path of a state dict. Raises
     FileNotFoundError if there is no such file or no way to download it, ValueError if the file does not fit.
     """
     if weights is None:
@@ -21,7 +21,7 @@ def load_imagenet(network: nn.Module, name: str, weights: str | Path | None) -> 
     if weights == "imagenet":
         source = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
         try:
-            state = source.get_state_dict(progress=False, check_hash=True)
+            state = source.get_state_dict(progress=True, check_hash=True)
         except (URLError, OSError) as error:
             raise FileNotFoundError(
                 f"expected to download torchvision's ImageNet weights of {name} from {source.url}, got: {error}. "

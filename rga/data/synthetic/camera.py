@@ -76,8 +76,9 @@ def take(
     """Photographs a person.
 
     view: what scene.paint gave for this camera. track: a generator that starts alike for all pictures of this person
-    by this camera (which way he walks). rng: this picture's own. occlusion: share of pictures in which something or
-    somebody is in the way. light: 1 for the cameras as they are, 0 for cameras that reproduce colours alike.
+    by this camera (which way he walks). rng: this picture's own. occlusion: how often something or somebody hides
+    parts of him, see `rga.data.synthetic`. light: 1 for the cameras as they are, 0 for cameras that reproduce colours
+    alike.
     """
     facing = camera.facing[track.integers(len(camera.facing))] + track.normal(0, 12) + rng.normal(0, 14)
     strides = track.random() < 0.85
