@@ -19,7 +19,7 @@ def save(path: str | Path, model: ReIDModel, *, keep: int = 1, step: int = 0, **
 
     The file is written under another name and renamed when it is on the disk, so a crash or a power cut leaves the
     previous one. keep above 1: it stays under a second name, too, PATH-STEP, and so do the `keep` with the highest
-    steps.
+    steps; those of later steps, which another run left, are removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,19 +28,24 @@ def save(path: str | Path, model: ReIDModel, *, keep: int = 1, step: int = 0, **
         f".{path.name}.part"
     )  # always the same name: what a kill leaves, the next one replaces
     try:
+        partial.unlink(missing_ok=True)  # a kill may have left it as a second name of a kept checkpoint
         with partial.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
+        named = path.with_stem(f"{path.stem}-{step:07d}")
         if keep > 1:
-            _link(partial, path.with_stem(f"{path.stem}-{step:07d}"))
+            _link(partial, named)
         os.replace(partial, path)
     except Exception:
         partial.unlink(missing_ok=True)
         raise
     if keep > 1:
-        for old in kept(path)[:-keep]:
-            old.unlink()
+        files = kept(path)
+        own = files.index(named) + 1
+        # Later steps are those of an earlier run in this folder, whose PATH is gone already.
+        for other in [*files[:own][:-keep], *files[own:]]:
+            other.unlink()
 
 
 def kept(path: str | Path) -> list[Path]:

@@ -4,9 +4,11 @@ Everything works without other processes, too: then this process is the first of
 started by `torchrun`; gloo carries the numbers between CPUs, NCCL between GPUs.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -17,7 +19,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @contextmanager
 def joined() -> Iterator[torch.device]:
-    """Join the processes that `torchrun` started, if it did, and leave them at the end; gives this one's device."""
+    """Join the processes that `torchrun` started, if it did, and leave them at the end; gives this one's device.
+
+    Of all but the first only errors are logged.
+    """
     local = int(os.environ.get("LOCAL_RANK", 0))
     device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
@@ -30,10 +35,15 @@ def joined() -> Iterator[torch.device]:
                 "Start as many as there are, torchrun --nproc-per-node=gpu."
             )
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # Hours, since the others wait while the first one unpacks or draws a data set; PyTorch's ten minutes may not do.
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(hours=3))
+    logger, level = logging.getLogger("rga"), logging.getLogger("rga").level
+    if rank() > 0:
+        logger.setLevel(logging.ERROR)
     try:
         yield device
     finally:
+        logger.setLevel(level)
         dist.destroy_process_group()
 
 
@@ -68,6 +78,13 @@ def first_before_others() -> Iterator[None]:
     yield
     if world() > 1 and rank() == 0:
         dist.barrier()
+
+
+def share_buffers(model: nn.Module) -> None:
+    """The first process's buffers for all, in place: each has BatchNorm statistics of its own share of the batches."""
+    if world() > 1:
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
 
 
 def mean(x: Tensor) -> Tensor:

@@ -18,13 +18,23 @@ def triplet_loss(features: Tensor, labels: Tensor, margin: float | None = 0.3) -
     nearest)). Raises ValueError if an identity has one image only, or the batch one identity only; labels on the CPU
     spare a GPU the wait for this check.
     """
+    check_pairs(labels)
+    return batch_hard(features, labels.to(features.device, non_blocking=True), margin)
+
+
+def check_pairs(labels: Tensor) -> None:
+    """ValueError unless labels (B,) are of two identities at least, with two images each at least."""
     same = labels[:, None] == labels[None, :]
     if (same.sum(1) < 2).any() or same.all():
         raise ValueError(
             f"the triplet loss needs at least two identities with at least two images each in a batch, got labels "
             f"{labels.tolist()}: sample P identities x K images (rga.data.sampler.PKSampler)."
         )
-    farthest_same, nearest_other = hardest(pairwise_euclidean(features), labels.to(features.device))
+
+
+def batch_hard(features: Tensor, labels: Tensor, margin: float | None = 0.3) -> Tensor:
+    """`triplet_loss` of labels that are checked, and where the features are: nothing waits for a GPU."""
+    farthest_same, nearest_other = hardest(pairwise_euclidean(features), labels)
     if margin is None:
         return F.softplus(farthest_same - nearest_other).mean()
     return F.relu(farthest_same - nearest_other + margin).mean()

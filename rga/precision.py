@@ -15,9 +15,16 @@ _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 def multiplying(precision: Precision) -> Iterator[None]:
     """A whole step, backward pass included: whether GPUs may round the factors of float32 products to tf32 (10 bits).
 
-    Convolutions too, whose PyTorch default is to round: fp32 means fp32 here. Both settings are put back.
+    Convolutions too, whose PyTorch default is to round: fp32 means fp32 here. Both settings are put back. Raises
+    ValueError if they were set by PyTorch's other interface, which cannot be mixed with this one.
     """
-    product, convolution = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        product, convolution = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    except RuntimeError as error:
+        raise ValueError(
+            "torch.backends.….fp32_precision was set, and PyTorch does not mix that with the interface used here: "
+            "leave it, and pass precision='tf32' or call torch.set_float32_matmul_precision instead."
+        ) from error
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     try:

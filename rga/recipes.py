@@ -32,6 +32,7 @@ SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
 
 LEAST = {"p": 2, "k": 2, "epochs": 1, "accumulate": 1, "save_every": 1, "keep": 1}
 LEAST |= {"split": 0, "seed": 0, "workers": 0, "evaluate_every": 0}
+SWITCHES = ("allow_missing", "every_image", "compile", "sync_norm", "gather", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,26 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-        if not self.lr > 0:
+        for (
+            name
+        ) in SWITCHES:  # text would do as True: papermill makes a bool of True and False, and not of false
+            if not isinstance(value := getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False, got {value!r}.")
+        if not isinstance(self.resume, bool | str):
+            raise ValueError(f"resume must be True, False or auto, got {self.resume!r}.")
+        if not isinstance(self.cache, bool | str | Path) or self.cache in ("true", "false"):
+            raise ValueError(f"cache must be True, False or a folder, got {self.cache!r}.")
+        if not isinstance(self.weights, str | Path):
+            raise ValueError(
+                f"weights must be random, imagenet or the path of a state dict, got {self.weights!r}."
+            )
+        if not (isinstance(self.lr, int | float) and self.lr > 0):
             raise ValueError(f"lr must be above 0, got {self.lr!r}.")
+        if self.p % self.accumulate or self.p < 2 * self.accumulate:
+            raise ValueError(
+                f"p={self.p} identities cannot be divided into {self.accumulate} parts (accumulate): expected the same "
+                "number of at least 2 in each."
+            )
         # Frozen: these are the same values in the one form that the rest of the code expects.
         object.__setattr__(self, "size", _size(self.size))
         object.__setattr__(self, "out", _path(self.out))
@@ -213,7 +232,10 @@ def quick(**changes: object) -> Recipe:
     quickest to 75 % mAP in the mean of three seeds (results/README.md).
     """
     # A CPU multiplies bfloat16 well, but has no depthwise convolutions in it.
-    has_bf16 = torch.cuda.is_available() or (cpu_has_bfloat16() and changes.get("backbone") != "mobilenet_v2")
+    if torch.cuda.is_available():
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has_bf16 = cpu_has_bfloat16() and changes.get("backbone") != "mobilenet_v2"
     settings = COMMON | {
         "profile": "quick",
         "dataset": "synthetic",

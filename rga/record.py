@@ -15,23 +15,31 @@ class Record:
     """Writes log.csv, a line a step, into `folder`; with tensorboard=True also events, into its folder tensorboard.
 
     Give it every log of `rga.fit`: a run that goes on tells its earlier steps again, so the table is always that of
-    the whole run. Raises ValueError if TensorBoard is asked for and not installed.
+    the whole run. Nothing is touched before the first log, so a run that is refused leaves the files of the one before.
+    Raises ValueError if TensorBoard is asked for and not installed.
     """
 
     def __init__(self, folder: str | Path, tensorboard: bool = False):
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.events = _events(folder / "tensorboard") if tensorboard else None
-        self.file = (folder / "log.csv").open("w", newline="", encoding="utf-8", buffering=1)  # line by line
+        self.folder, self.file, self.events = Path(folder), None, None
+        self.make_events = _tensorboard() if tensorboard else None
         self.table: csv.DictWriter | None = None
 
     def step(self, log) -> None:
         """A log of `rga.fit`."""
         row = {name: value for name, value in asdict(log).items() if name != "held"}
         if self.table is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.file = (self.folder / "log.csv").open(
+                "w", newline="", encoding="utf-8", buffering=1
+            )  # line by line
             self.table = csv.DictWriter(self.file, list(row))
             self.table.writeheader()
         self.table.writerow(row)
+        if log.held:  # TensorBoard has these already
+            return
+        if self.make_events and not self.events:
+            # It then leaves out what an earlier run, or the part of this one that is lost, has written from here on.
+            self.events = self.make_events(self.folder / "tensorboard", purge_step=log.step, flush_secs=10)
         if self.events:
             for name in LOSSES:
                 self.events.add_scalar(f"train/{name}", row[name], log.step)
@@ -48,12 +56,13 @@ class Record:
         return self
 
     def __exit__(self, *error) -> None:
-        self.file.close()
+        if self.file:
+            self.file.close()
         if self.events:
             self.events.close()
 
 
-def _events(folder: Path):
+def _tensorboard() -> type:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -61,6 +70,4 @@ def _events(folder: Path):
             f"tensorboard=True needs the package tensorboard ({error}): pip install tensorboard, or leave it out: "
             "log.csv holds the same numbers."
         ) from error
-    return SummaryWriter(
-        folder, purge_step=0
-    )  # TensorBoard then leaves out what an earlier start has written
+    return SummaryWriter

@@ -82,6 +82,7 @@ def report(
         "after_neck": scored(result.embedding),
         "last_loss": logs[-1].loss,
         "processes": distributed.world(),
+        "resumed_after_step": sum(log.held for log in logs),  # the seconds are those since then
         "seconds": seconds,
         **more,
         "provenance": provenance(next(model.parameters()).device),

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 30.0  # seconds; torchrun, too, waits so long before it kills
 
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
     """Hold SIGINT and SIGTERM back; gives a function that says whether one has come.
 
-    At the end of the context a signal that was held back is sent again, and does what it does elsewhere: SIGINT
-    raises KeyboardInterrupt, SIGTERM ends the process. A second signal does not wait. Outside the main thread,
-    where Python takes no signals, nothing is held back.
+    At the end of the context the first signal that was held back is sent again, and does what it does elsewhere:
+    SIGINT raises KeyboardInterrupt, SIGTERM ends the process. A second SIGINT, from somebody who is in a hurry, does
+    not wait; more SIGTERM do, since a cluster and torchrun send one each. Outside the main thread, where Python takes
+    no signals, nothing is held back.
     """
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -27,10 +29,11 @@ def deferred() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
     def hold(number, frame) -> None:
-        came.append(number)
-        if len(came) > 1:
+        if number == signal.SIGINT and number in came:
+            came.clear()
             restore()
             signal.raise_signal(number)
+        came.append(number)
 
     for number in STOPS:
         signal.signal(number, hold)
@@ -38,5 +41,17 @@ def deferred() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(came)
     finally:
         restore()
-        if len(came) == 1:
+        if came:
             signal.raise_signal(came[0])
+
+
+def outlast(worker: int) -> None:
+    """For a process that loads images (DataLoader's `worker_init_fn`): live on while the one that trains saves.
+
+    A signal to a whole group of processes, as torchrun and Slurm send it, reaches both, and PyTorch ends the training
+    process as soon as a worker dies. So SIGINT does nothing here and SIGTERM takes GRACE seconds; a worker whose
+    training process is gone ends by itself.
+    """
+    if hasattr(signal, "setitimer"):  # Windows has neither timers nor such signals
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: signal.setitimer(signal.ITIMER_REAL, GRACE))

@@ -54,6 +54,26 @@ def test_a_crash_while_saving_keeps_the_last_checkpoint(model, tmp_path, monkeyp
     assert checkpoint.restore(tmp_path / "run.pt", model) == {"epoch": 1}
 
 
+def test_what_a_kill_leaves_is_not_written_into(model, tmp_path):
+    """Killed after the second name was made and before the first: the unfinished name is that of a kept file."""
+    path = tmp_path / "run.pt"
+    checkpoint.save(path, model, keep=2, step=1, epoch=1)
+    (kept,) = checkpoint.kept(path)
+    (tmp_path / ".run.pt.part").hardlink_to(kept)
+    checkpoint.save(path, model, keep=2, step=2, epoch=2)
+    assert [checkpoint.restore(file, model)["epoch"] for file in checkpoint.kept(path)] == [1, 2]
+
+
+def test_a_shorter_run_in_the_same_folder_keeps_its_own(model, tmp_path):
+    path = tmp_path / "run.pt"
+    for step in (6, 8):
+        checkpoint.save(path, model, keep=2, step=step, run="before")
+    for step in (2, 4):
+        checkpoint.save(path, model, keep=2, step=step, run="now")
+    assert [file.name for file in checkpoint.kept(path)] == ["run-0000002.pt", "run-0000004.pt"]
+    assert checkpoint.restore(checkpoint.kept(path)[0], model) == {"run": "now"}
+
+
 def test_files_that_are_no_checkpoints(model, tmp_path):
     with pytest.raises(FileNotFoundError, match="found none"):
         checkpoint.load_model(tmp_path / "absent.pt")

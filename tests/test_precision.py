@@ -31,6 +31,19 @@ def test_tf32_is_set_for_a_while(precision, expected):
     assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
 
 
+@pytest.mark.skipif(
+    not hasattr(torch.backends, "fp32_precision"), reason="an older PyTorch has one interface"
+)
+def test_settings_of_the_other_interface():
+    before = torch.get_float32_matmul_precision()
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    try:
+        with pytest.raises(ValueError, match="pass precision='tf32'"), multiplying("fp32"):
+            pass
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def test_unknown():
     with pytest.raises(ValueError, match="unknown precision 'half': choose one of fp32, tf32, bf16, fp16"):
         autocast(CPU, "half")

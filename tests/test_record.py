@@ -46,16 +46,25 @@ def test_a_run_that_goes_on_tells_its_steps_again(tmp_path):
 
 def test_events_for_tensorboard(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    for _ in range(2):  # the second start puts the first one's events out of sight
+    for held, steps in (
+        (0, (1, 2, 3)),
+        (2, (1, 2, 3, 4)),
+        (0, (1,)),
+    ):  # a run, which loses step 3; it goes on; another
         with Record(tmp_path, tensorboard=True) as record:
-            for step in (1, 2):
-                record.step(replace(LOG, step=step, loss=float(step)))
-            record.score(2, ranking(), Figure())
-    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(1, 1.0), (2, 2.0)]
-    assert [(e.step, e.value) for e in events.Scalars("test/rank-1")] == [(2, ranking().rank(1))]
-    assert len(events.Images("gates")) == 1
+            for step in steps:
+                record.step(replace(LOG, step=step, loss=float(10 * held + step), held=step <= held))
+                if step == 2 and not held:
+                    record.score(2, ranking(), Figure())
+        events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+        events.Reload()
+        losses = [(e.step, e.value) for e in events.Scalars("train/loss")]
+        if held:
+            assert losses == [(1, 1.0), (2, 2.0), (3, 23.0), (4, 24.0)]
+        if len(steps) > 1:
+            assert [(e.step, e.value) for e in events.Scalars("test/rank-1")] == [(2, ranking().rank(1))]
+            assert len(events.Images("gates")) == 1
+    assert losses == [(1, 1.0)]
 
 
 def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):

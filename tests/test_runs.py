@@ -53,6 +53,15 @@ def test_a_run_that_goes_on_has_the_scores_of_the_whole(recipe, splits):
     torch.testing.assert_close(model.state_dict(), straight.state_dict(), rtol=0, atol=0)
 
 
+def test_a_run_that_is_refused_leaves_the_files_of_the_one_before(recipe, splits):
+    list(runs.train(recipe, recipe.make_model(splits.num_pids), splits))
+    before = (recipe.out / "log.csv").read_text()
+    with pytest.raises(ValueError, match="other batches"):
+        other = replace(recipe, p=4, resume=True)
+        list(runs.train(other, other.make_model(splits.num_pids), splits))
+    assert (recipe.out / "log.csv").read_text() == before and before
+
+
 def test_a_run_that_starts_anew_forgets_earlier_scores(recipe, splits):
     recipe.out.mkdir(exist_ok=True)
     (recipe.out / "scores.json").write_text('{"2": {"mAP": 2.0}}')
@@ -77,4 +86,5 @@ def test_report(recipe, splits):
     assert report["after_neck"]["rank1"] == result.embedding.rank(1)
     assert report["settings"]["epochs"] == 4 and report["untrained"] == {"rank1": 0.0}
     assert 0 < report["chance_rank1"] < 1 and report["processes"] == 1
+    assert report["resumed_after_step"] == 0
     assert report["provenance"]["torch"] == torch.__version__

@@ -29,6 +29,20 @@ def test_a_second_signal_does_not_wait():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_more_terminations_wait(monkeypatch):
+    """Slurm and torchrun send one each."""
+    ends = []
+    before = signal.signal(signal.SIGTERM, lambda *_: ends.append("ended"))
+    try:
+        with deferred() as came:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            assert came() and not ends
+        assert ends == ["ended"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_nothing_comes_nothing_happens():
     before = signal.getsignal(signal.SIGTERM)
     with deferred() as came:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from rga import signals
 from rga.data import transforms
 from rga.data.cache import resized_images
 from rga.data.core import Sample
@@ -129,5 +130,6 @@ def _loader(dataset, workers, **batches) -> DataLoader:
         persistent_workers=workers > 0,
         collate_fn=collate,
         pin_memory=torch.cuda.is_available(),
+        worker_init_fn=signals.outlast,
         generator=torch.Generator(),  # else each epoch draws a number from the global generator
     )

@@ -43,13 +43,14 @@ def embed(
     """Features of every sample, without augmentation; the model's mode is left as it was.
 
     precision: as in `rga.fit`. flip: the mean of the features of each image and of its mirror image, for twice the
-    time. Several processes share the images, and all of them get the features of all. Raises ValueError without
-    samples.
+    time. Several processes share the images, and all of them get the features of all, by the first one's BatchNorm
+    statistics, which are also those of its checkpoints. Raises ValueError without samples.
     """
     if not samples:
         raise ValueError("there is no image to embed: expected at least one sample, got none.")
     device, parts = next(model.parameters()).device, []
     model.to(memory_format=torch.channels_last)
+    distributed.share_buffers(model)
     mine = samples[distributed.rank() :: distributed.world()]
     with evaluating(model), multiplying(precision):
         for batch in test_loader(mine, model.size, batch_size, workers) if mine else ():

@@ -1,5 +1,6 @@
 """Train a network: one plain loop, which you drive, on one device or many, and which can be stopped at any time."""
 
+import hashlib
 import logging
 import math
 import time
@@ -20,7 +21,7 @@ from rga import checkpoint, distributed, signals
 from rga.data.core import Sample
 from rga.data.loaders import Batch, network_input, train_loader
 from rga.engine.resume import accept, check_weights, go_on
-from rga.losses import identity_loss, triplet_loss
+from rga.losses import batch_hard, check_pairs, identity_loss
 from rga.models import ReIDModel
 from rga.precision import Precision, autocast, multiplying, scaler
 from rga.randomness import random_state, set_random_state
@@ -98,14 +99,19 @@ def fit(
 
     workers, cache: as in `rga.data.train_loader`. path: checkpoint file, written every `save_every` epochs, at the
     end, and on SIGINT (Ctrl-C, the stop button) or SIGTERM after the step that it finds going on; the signal does
-    its work then. keep: how many of these files stay, the older ones as PATH-STEP. resume=True goes on from it,
-    "auto" if it is there, and yields the steps it holds first, so that the logs are always those of the whole run:
-    the same as without the interruption, and on a CPU to the last bit.
+    its work then. keep: how many of these files stay; above 1 each has a second name, PATH-STEP. resume=True goes on
+    from it, "auto" if it is there, and yields the steps it holds first, so that the logs are always those of the whole
+    run: the same as without the interruption, and on a CPU to the last bit.
 
-    Raises ValueError if the labels do not fit the network, if p cannot be divided as asked for, and if the loss or
-    the weights stop being numbers: then nothing is saved any more, so the last checkpoint is a good one.
+    Raises ValueError if the labels do not fit the network, if p cannot be divided as asked for, for a checkpoint of
+    other batches or more epochs, and if the loss or the weights stop being numbers: then nothing is saved any more, so
+    the last checkpoint is a good one.
     """
     _check_labels(model, samples)
+    if not isinstance(resume, bool) and resume != "auto":
+        raise ValueError(f"resume must be True, False or 'auto', got {resume!r}.")
+    if save_every < 1 or keep < 1:
+        raise ValueError(f"save_every and keep must be at least 1, got {save_every} and {keep}.")
     if accumulate < 1 or p % (accumulate * distributed.world()) or p < 2 * accumulate * distributed.world():
         raise ValueError(
             f"p={p} identities cannot be divided among {distributed.world()} processes x {accumulate} parts: expected "
@@ -119,23 +125,30 @@ def fit(
     if sync_norm and distributed.world() > 1:
         distributed.sync_batch_norm(model)
     share = distributed.rank(), distributed.world()
-    loader = train_loader(
-        samples, model.size, p, k, seed, workers, cache, every_image=every_image, share=share
-    )
+    # A folder is filled by one process; what is kept in memory, each keeps.
+    in_turn = nullcontext() if isinstance(cache, bool) else distributed.first_before_others()
+    with in_turn:
+        loader = train_loader(
+            samples, model.size, p, k, seed, workers, cache, every_image=every_image, share=share
+        )
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(learned, lr, weight_decay=weight_decay, fused=fused)
     scheduler = schedule(optimizer)
     scale = scaler(device, precision)
     steps_of_epoch, logs, random = len(loader), [], []
     settings = {"p": p, "k": k, "every_image": every_image, "images": len(samples), "seed": seed}
+    settings |= {"samples": _digest(samples), "processes": distributed.world()}
     settings |= {"epochs": epochs, "precision": precision, "accumulate": accumulate}
+    settings |= {"sync_norm": sync_norm, "gather": gather}
     settings |= {"lr": lr, "weight_decay": weight_decay, "smoothing": smoothing, "margin": margin}
     if path is not None and distributed.from_first(
         resume is True or (resume == "auto" and Path(path).exists())
     ):
         state = checkpoint.restore(path, model, accept=partial(accept, path, settings))
-        logs, random = [replace(Log(*values), held=True) for values in state["logs"]], state["random"]
-        scale.load_state_dict(state["scaler"])
+        totals = {"steps": epochs * steps_of_epoch, "epochs": epochs, "held": True}
+        logs, random = [replace(Log(*values), **totals) for values in state["logs"]], state["random"]
+        if state["scaler"]:  # empty, if that was not fp16
+            scale.load_state_dict(state["scaler"])
         go_on(optimizer, scheduler, state["optimizer"], len(logs) // steps_of_epoch)
     _say_what_begins(model, device, precision)
     network = _wrapped(model, device, compile)
@@ -170,7 +183,6 @@ def fit(
                         terms += losses.detach() / accumulate
                 # The only time that the host waits for a GPU: the numbers of this step, and whether to stop.
                 *values, stops = distributed.mean(torch.cat([terms, terms.new_tensor([stopping()])])).tolist()
-                seconds = time.perf_counter() - started
                 log = Log(
                     step=len(logs) + 1,
                     steps=epochs * steps_of_epoch,
@@ -180,13 +192,15 @@ def fit(
                     identity=values[0],
                     triplet=values[1],
                     lr=scheduler.get_last_lr()[0],
-                    images_per_second=p * k / seconds,
-                    waiting=waited / seconds,
+                    images_per_second=0.0,  # the step is not over
+                    waiting=0.0,
                 )
                 if not math.isfinite(log.loss):
                     raise ValueError(_no_number(log, batch, samples, path))
                 scale.step(optimizer)
                 scale.update()
+                seconds = time.perf_counter() - started
+                log = replace(log, images_per_second=p * k / seconds, waiting=waited / seconds)
                 logs.append(log)
                 if log.ends_epoch:
                     scheduler.step()
@@ -222,15 +236,17 @@ def _losses(
     images, pids = network_input(batch, device), batch.pids.to(device, non_blocking=True)
     with autocast(device, precision):
         output = network(images)
-    # Losses in full precision: distances between features lose too much in bfloat16.
-    identity = identity_loss(output.logits.float(), pids, smoothing)
-    feature, labels = (
-        output.feature.float(),
-        batch.pids,
-    )  # on the CPU, where looking at them makes nobody wait
+    check_pairs(batch.pids)  # on the CPU, where looking at them makes nobody wait
+    feature = output.feature.float()
     if gather:
         feature, labels = distributed.gather(feature), distributed.gather(pids)
-    return torch.stack([identity, triplet_loss(feature, labels, margin)])
+    else:
+        labels = pids
+    # Losses in full precision: distances are small differences of large numbers, and factors rounded to bfloat16 or
+    # tf32 lose them.
+    with multiplying("fp32"):
+        triplet = batch_hard(feature, labels, margin)
+    return torch.stack([identity_loss(output.logits.float(), pids, smoothing), triplet])
 
 
 def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
@@ -268,9 +284,16 @@ def _no_number(log: Log, batch: Batch, samples: Sequence[Sample], path: str | Pa
     )
     return (
         f"the loss became {log.loss} (identity {log.identity}, triplet {log.triplet}) at step {log.step}, epoch "
-        f"{log.epoch}, learning rate {log.lr:.2g}; the weights are as before the step, {kept}. The batch was "
+        f"{log.epoch}, learning rate {log.lr:.2g}; the weights are as before the step (BatchNorm's running statistics "
+        f"may not be: load a checkpoint), {kept}. The batch was "
         f"{', '.join(names)}. Use a smaller lr, start from pretrained weights, or precision='fp32'."
     )
+
+
+def _digest(samples: Sequence[Sample]) -> str:
+    """Which images of whom, in their order, wherever they lie."""
+    names = "\n".join(f"{Path(sample.path).name} {sample.pid}" for sample in samples)
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 def _check_labels(model: ReIDModel, samples: Sequence[Sample]) -> None:

@@ -22,11 +22,20 @@ def accept(path: str | Path, settings: dict, state: dict) -> None:
     changed = {
         name: f"{name} {state['settings'][name]!r} there, {value!r} here"
         for name, value in settings.items()
-        if state["settings"][name] != value
+        if state["settings"].get(name, value) != value  # a checkpoint of an earlier version lacks some
     }
-    if refused := [changed[name] for name in ("p", "k", "every_image", "images") if name in changed]:
+    if "samples" in changed:
+        changed["samples"] = "names or identities of images that are others"
+    if refused := [
+        changed[name] for name in ("p", "k", "every_image", "images", "samples") if name in changed
+    ]:
         raise ValueError(
             f"{path} is of a run with other batches: {'; '.join(refused)}. Resume with its settings, or start anew."
+        )
+    if state["logs"] and (trained := state["logs"][-1][2]) > settings["epochs"]:
+        raise ValueError(
+            f"{path} is of a run that has come to epoch {trained}, and epochs={settings['epochs']} here: ask for "
+            "as many at least, or start anew."
         )
     if changed:  # more epochs are a good reason, so it is said and not refused
         logger.warning("going on with other settings than before: %s", "; ".join(changed.values()))

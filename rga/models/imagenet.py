@@ -13,8 +13,8 @@ def load_imagenet(network: nn.Module, name: str, weights: str | Path | None) -> 
     """Load `weights` into a torchvision network, except its ImageNet classifier; what was loaded, in words.
 
     weights: None leaves the random initialisation; "imagenet" takes torchvision's IMAGENET1K_V1 file (the paper's;
-    torchvision downloads it once, with a progress bar, or finds it in torch's cache); else the path of a state dict. Raises
-    FileNotFoundError if there is no such file or no way to download it, ValueError if the file does not fit.
+    torchvision downloads it once, with a progress bar, or finds it in torch's cache); else the path of a state dict.
+    Raises FileNotFoundError if there is no such file or no way to download it, ValueError if the file does not fit.
     """
     if weights is None:
         return "random initialisation (no pretraining)"

@@ -1,5 +1,6 @@
 """The loops: they learn, they repeat, they go on where they stopped, and they refuse what cannot be right."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -151,15 +152,63 @@ def test_more_epochs_get_the_schedule_of_that_many(samples, tmp_path, caplog):
     assert "epochs 4 there, 8 here" in caplog.text
     straight = train(network(), samples, **short(8))
     assert [log.lr for log in logs[8:]] == [log.lr for log in straight[8:]]
+    assert {(log.steps, log.epochs) for log in logs} == {(16, 8)}
+    with pytest.raises(ValueError, match="has come to epoch 8, and epochs=4 here"):
+        train(network(), samples, **short(4), path=tmp_path / "run.pt", resume=True)
 
 
 def test_resume_refuses_other_batches(samples, tmp_path):
     train(network(), samples, epochs=1, path=tmp_path / "run.pt")
     with pytest.raises(ValueError, match="other batches: p 2 there, 4 here; images 20 there, 19 here"):
         train(network(), samples[1:], epochs=2, p=4, path=tmp_path / "run.pt", resume=True)
+    others = [replace_name(sample) for sample in samples]
+    with pytest.raises(ValueError, match="other batches: names or identities of images that are others"):
+        train(network(), others, epochs=2, path=tmp_path / "run.pt", resume=True)
     checkpoint.save(tmp_path / "best.pt", network())
     with pytest.raises(ValueError, match="lacks logs, optimizer, random, scaler, settings"):
         train(network(), samples, path=tmp_path / "best.pt", resume=True)
+
+
+def replace_name(sample):
+    return sample._replace(path=sample.path.with_stem(sample.path.stem + "_other"))
+
+
+def test_resume_with_other_ways_to_compute(samples, tmp_path, caplog):
+    train(network(), samples, epochs=1, path=tmp_path / "run.pt")
+    content = torch.load(tmp_path / "run.pt", weights_only=True)
+    del content["training"]["settings"]["gather"]  # as an earlier version wrote it
+    torch.save(content, tmp_path / "run.pt")
+    options = {"p": 2, "k": 3, "lr": 3e-4, "path": tmp_path / "run.pt", "resume": True}
+    steps = rga.fit(network(), samples, epochs=2, precision="fp16", **options)
+    assert next(steps).held  # a step in float16 would take a CPU minutes
+    assert (
+        "other settings than before: epochs 1 there, 2 here; precision 'fp32' there, 'fp16' here"
+        in caplog.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"resume": 1}, "resume must be True, False or 'auto', got 1"),
+        ({"resume": "Auto"}, "got 'Auto'"),
+        ({"save_every": 0}, "save_every and keep must be at least 1, got 0 and 1"),
+    ],
+)
+def test_options_that_cannot_be(samples, tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        train(network(), samples, path=tmp_path / "run.pt", **change)
+
+
+def test_the_speed_is_that_of_the_whole_step(samples, monkeypatch):
+    update = torch.optim.Adam.step
+
+    def slow(self, *args, **kwargs):
+        time.sleep(0.3)
+        return update(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", slow)
+    assert all(log.images_per_second < 2 * 3 / 0.3 for log in train(network(), samples, epochs=1))
 
 
 def test_auto_goes_on_or_starts(samples, tmp_path):

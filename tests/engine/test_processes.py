@@ -1,5 +1,6 @@
 """Two processes train as one: the same batches, losses and weights; evaluation is shared."""
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -57,6 +58,26 @@ def test_evaluation_is_shared_and_everybody_gets_all(samples):
         assert torch.equal(theirs[1], pids)
         torch.testing.assert_close(theirs[2], embedding, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(theirs[3], few, rtol=1e-4, atol=1e-4)
+
+
+def trained_and_embedded(samples):
+    model = network()
+    list(rga.fit(model, samples, **OPTIONS))  # each process has the BatchNorm statistics of its own share
+    return (
+        rga.embed(model, samples).embedding,
+        model.state_dict(),
+        logging.getLogger("rga").getEffectiveLevel(),
+    )
+
+
+def test_what_is_evaluated_is_the_network_that_is_saved(samples):
+    first, second = together(trained_and_embedded, samples)
+    model = network()
+    model.load_state_dict(first[1])
+    alone = rga.embed(model, samples).embedding
+    torch.testing.assert_close(first[0], alone, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(second[0], first[0], rtol=0, atol=0)
+    assert first[2] < logging.ERROR <= second[2]  # the first one speaks
 
 
 def resumed(samples, path, epochs):

@@ -61,6 +61,27 @@ def test_killed_twenty_times_it_ends_with_the_same_bits(samples, tmp_path):
     assert not (tmp_path / ".killed.pt.part").exists()
 
 
+def run_with_workers(samples, path):
+    os.setpgrp()
+    options = OPTIONS | {"epochs": 1000, "save_every": 1000, "workers": 2}
+    for _ in rga.fit(network(), samples, **options, path=path):
+        path.with_suffix(".step").touch()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_termination_of_the_whole_group_saves(samples, tmp_path, times):
+    """Of the processes that load images, too, and by a cluster and torchrun both."""
+    path = tmp_path / "run.pt"
+    process = start(run_with_workers, samples, path)
+    wait_for(path.with_suffix(".step"), process)
+    for _ in range(times):
+        os.killpg(process.pid, signal.SIGTERM)
+    process.join()
+    assert process.exitcode == -signal.SIGTERM
+    steps = [log[0] for log in logs(path)]
+    assert steps == list(range(1, len(steps) + 1))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_in_the_middle_of_an_epoch(samples, tmp_path, number):
     straight, path = tmp_path / "straight.pt", tmp_path / "stopped.pt"
