@@ -50,7 +50,7 @@ def channels(images, activations, gates, stage: str, k: int = 3, top: int = 4) -
     ratios = [0.9] + [PANEL] * top  # inches, of one half
     width, below = 2 * sum(ratios) + 0.3, k * PANEL * people.shape[1] / people.shape[2]
     height = below + 2.35
-    figure = Figure(figsize=(width, height), dpi=DPI)  # placed by hand: layouts shrink pictures below a curve
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="none")  # by hand: layouts shrink pictures
     ranks = figure.add_axes((0.5 / width, (below + 0.6) / height, 1 - 0.6 / width, 0.9 / height))
     _ranks(ranks, gates[:, order], k)
     for name, chosen, left in (("open", order[:k], 0), ("closed", order[::-1][:k], 0.5)):

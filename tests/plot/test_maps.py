@@ -2,11 +2,12 @@
 
 import io
 
+import matplotlib.style
 import numpy as np
 import pytest
 import torch
 
-from rga import plot
+from rga import notebook, plot
 
 SIZE = (4, 2)
 PEOPLE = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -106,6 +107,18 @@ def test_channels_show_the_images_to_which_they_respond():
     first = np.asarray(figure.axes[2].images[0].get_array())  # behind the curve and the label
     person = PEOPLE[1].permute(1, 2, 0).numpy()
     assert (first[:8, :8] == person[:8, :8]).all() and first[8:].max() <= 0.35 * 255
+
+
+def test_channels_lie_beside_each_other_in_a_notebook():
+    """Whose style asks for a layout, and this figure is placed by hand."""
+    gates = torch.linspace(0, 1, 4).expand(3, 4)
+    with matplotlib.style.context(notebook.STYLE):
+        figure = plot.channels(PEOPLE, torch.rand(3, 4, 4, 2), gates, "stage 1", k=1, top=2)
+        draw(figure)
+    boxes = [ax.get_position() for ax in figure.axes]
+    assert len(boxes) == 7  # the curve, and twice a label and two images
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i])
 
 
 @pytest.mark.parametrize(
