@@ -31,7 +31,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
 from rga.allocation import keep_memory
-from rga.losses import identity_loss, triplet_loss
+from rga.losses import batch_hard, identity_loss
 from rga.models import RGA, create_model
 from rga.precision import PRECISIONS, autocast, multiplying
 from rga.provenance import provenance, write_json
@@ -118,7 +118,7 @@ def measure(variant, precision, mode, args):
         optimizer.zero_grad()  # before the forward pass: the old gradients need not live beside the activations
         with autocast(device, precision):
             output = network(images)
-        loss = identity_loss(output.logits.float(), labels) + triplet_loss(output.feature.float(), labels)
+        loss = identity_loss(output.logits.float(), labels) + batch_hard(output.feature.float(), labels)
         loss.backward()
         optimizer.step()
         loss.item()
