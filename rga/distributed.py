@@ -35,8 +35,7 @@ def joined() -> Iterator[torch.device]:
                 "Start as many as there are, torchrun --nproc-per-node=gpu."
             )
         torch.cuda.set_device(device)
-    # Hours, since the others wait while the first one unpacks or draws a data set; PyTorch's ten minutes may not do.
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(hours=3))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     logger, level = logging.getLogger("rga"), logging.getLogger("rga").level
     if rank() > 0:
         logger.setLevel(logging.ERROR)
@@ -44,7 +43,7 @@ def joined() -> Iterator[torch.device]:
         yield device
     finally:
         logger.setLevel(level)
-        dist.destroy_process_group()
+    dist.destroy_process_group()  # not after an error, where it might wait for processes that do not come
 
 
 def world() -> int:
@@ -73,11 +72,16 @@ class _Sum(torch.autograd.Function):
 @contextmanager
 def first_before_others() -> Iterator[None]:
     """The first process does the body alone, then all others do it: they find its files."""
+    if world() == 1:
+        yield
+        return
+    # The others may wait for hours until a data set is unpacked; in training, minutes mean that somebody hangs.
+    group = dist.new_group(backend="gloo", timeout=timedelta(hours=6))
     if rank() > 0:
-        dist.barrier()
+        dist.barrier(group)
     yield
-    if world() > 1 and rank() == 0:
-        dist.barrier()
+    if rank() == 0:
+        dist.barrier(group)
 
 
 def share_buffers(model: nn.Module) -> None:

@@ -2,8 +2,10 @@
 
 import inspect
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +34,7 @@ SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
 
 LEAST = {"p": 2, "k": 2, "epochs": 1, "accumulate": 1, "save_every": 1, "keep": 1}
 LEAST |= {"split": 0, "seed": 0, "workers": 0, "evaluate_every": 0}
+PATHS = {"out": (), "root": (None,), "cache": (True, False), "weights": ("random", "imagenet")}
 SWITCHES = ("allow_missing", "every_image", "compile", "sync_norm", "gather", "tensorboard")
 
 
@@ -82,38 +85,7 @@ class Recipe:
     resume: Annotated[bool | str, "go on from the checkpoint in out; auto: if there is one"]
 
     def __post_init__(self) -> None:
-        choices = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
-        choices |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
-        choices |= {"protocol": ("new", "classic"), "precision": PRECISIONS, "resume": (True, False, "auto")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"unknown {name} {getattr(self, name)!r}: choose one of {', '.join(map(str, allowed))}."
-                )
-        for name, least in LEAST.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-        for (
-            name
-        ) in SWITCHES:  # text would do as True: papermill makes a bool of True and False, and not of false
-            if not isinstance(value := getattr(self, name), bool):
-                raise ValueError(f"{name} must be True or False, got {value!r}.")
-        if not isinstance(self.resume, bool | str):
-            raise ValueError(f"resume must be True, False or auto, got {self.resume!r}.")
-        if not isinstance(self.cache, bool | str | Path) or self.cache in ("true", "false"):
-            raise ValueError(f"cache must be True, False or a folder, got {self.cache!r}.")
-        if not isinstance(self.weights, str | Path):
-            raise ValueError(
-                f"weights must be random, imagenet or the path of a state dict, got {self.weights!r}."
-            )
-        if not (isinstance(self.lr, int | float) and self.lr > 0):
-            raise ValueError(f"lr must be above 0, got {self.lr!r}.")
-        if self.p % self.accumulate or self.p < 2 * self.accumulate:
-            raise ValueError(
-                f"p={self.p} identities cannot be divided into {self.accumulate} parts (accumulate): expected the same "
-                "number of at least 2 in each."
-            )
+        _check(vars(self))
         # Frozen: these are the same values in the one form that the rest of the code expects.
         object.__setattr__(self, "size", _size(self.size))
         object.__setattr__(self, "out", _path(self.out))
@@ -175,6 +147,40 @@ class Recipe:
         same += ("gather", "workers", "cache", "save_every", "keep", "resume")
         options = {name: getattr(self, name) for name in same}
         return options | {"schedule": self.make_schedule, "path": self.checkpoint}
+
+
+def _check(values: dict[str, Any]) -> None:
+    """ValueError for a value that cannot be."""
+    choices = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
+    choices |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
+    choices |= {"protocol": ("new", "classic"), "precision": PRECISIONS, "resume": (True, False, "auto")}
+    for name, allowed in choices.items():
+        if values[name] not in allowed or type(values[name]) is int:  # 1 would pass for True
+            raise ValueError(
+                f"unknown {name} {values[name]!r}: choose one of {', '.join(map(str, allowed))}."
+            )
+    for name, least in LEAST.items():
+        value = values[name]
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+    # Any text would do as True, and papermill makes a bool of True and False, but not of false.
+    for name in SWITCHES:
+        if not isinstance(values[name], bool):
+            raise ValueError(f"{name} must be True or False, got {values[name]!r}.")
+    for name, others in PATHS.items():
+        value = values[name]
+        if any(value is other for other in others):
+            continue
+        if not isinstance(value, str | Path) or str(value).lower() in ("", "true", "false", "none"):
+            raise ValueError(f"{name} must be {' or '.join([*map(str, others), 'a path'])}, got {value!r}.")
+    lr = values["lr"]
+    if not isinstance(lr, Real) or isinstance(lr, bool) or not 0 < lr < math.inf:
+        raise ValueError(f"lr must be a number above 0, got {lr!r}.")
+    if values["p"] % values["accumulate"] or values["p"] < 2 * values["accumulate"]:
+        raise ValueError(
+            f"p={values['p']} identities cannot be divided into {values['accumulate']} parts (accumulate): expected "
+            "the same number of at least 2 in each."
+        )
 
 
 def _path(path: str | Path) -> Path:

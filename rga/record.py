@@ -23,6 +23,7 @@ class Record:
         self.folder, self.file, self.events = Path(folder), None, None
         self.make_events = _tensorboard() if tensorboard else None
         self.table: csv.DictWriter | None = None
+        self.told = any((self.folder / "tensorboard").glob("events.out.tfevents.*"))
 
     def step(self, log) -> None:
         """A log of `rga.fit`."""
@@ -35,7 +36,7 @@ class Record:
             self.table = csv.DictWriter(self.file, list(row))
             self.table.writeheader()
         self.table.writerow(row)
-        if log.held:  # TensorBoard has these already
+        if log.held and self.told:  # TensorBoard has these already
             return
         if self.make_events and not self.events:
             # It then leaves out what an earlier run, or the part of this one that is lost, has written from here on.

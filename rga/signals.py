@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
-GRACE = 30.0  # seconds; torchrun, too, waits so long before it kills
 
 
 @contextmanager
@@ -49,9 +48,8 @@ def outlast(worker: int) -> None:
     """For a process that loads images (DataLoader's `worker_init_fn`): live on while the one that trains saves.
 
     A signal to a whole group of processes, as torchrun and Slurm send it, reaches both, and PyTorch ends the training
-    process as soon as a worker dies. So SIGINT does nothing here and SIGTERM takes GRACE seconds; a worker whose
-    training process is gone ends by itself.
+    process as soon as a worker dies. So signals do nothing here; a worker whose training process is gone ends by
+    itself, within seconds.
     """
-    if hasattr(signal, "setitimer"):  # Windows has neither timers nor such signals
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: signal.setitimer(signal.ITIMER_REAL, GRACE))
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)

@@ -67,6 +67,16 @@ def test_events_for_tensorboard(tmp_path):
     assert losses == [(1, 1.0)]
 
 
+def test_events_that_were_not_written_are_told_later(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with Record(tmp_path, tensorboard=True) as record:
+        for step in (1, 2):
+            record.step(replace(LOG, step=step, held=step == 1))
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [e.step for e in events.Scalars("train/loss")] == [1, 2]
+
+
 def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(

@@ -29,7 +29,7 @@ def test_a_second_signal_does_not_wait():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_more_terminations_wait(monkeypatch):
+def test_more_terminations_wait():
     """Slurm and torchrun send one each."""
     ends = []
     before = signal.signal(signal.SIGTERM, lambda *_: ends.append("ended"))

@@ -1,6 +1,8 @@
 """How samples become batches, and batches the network's input: the data set and its loaders."""
 
+import weakref
 from collections.abc import Sequence
+from multiprocessing import util
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,7 +125,7 @@ def test_loader(
 
 
 def _loader(dataset, workers, **batches) -> DataLoader:
-    return DataLoader(
+    loader = DataLoader(
         dataset,
         **batches,
         num_workers=workers,
@@ -133,3 +135,15 @@ def _loader(dataset, workers, **batches) -> DataLoader:
         worker_init_fn=signals.outlast,
         generator=torch.Generator(),  # else each epoch draws a number from the global generator
     )
+    if workers:
+        util.Finalize(loader, _end, [weakref.ref(loader)], exitpriority=100)  # before all that they use
+    return loader
+
+
+def _end(loader: weakref.ref) -> None:
+    """At exit, for a loader still in use: Python tells its workers by a signal to end, and they ignore signals."""
+    iterator = getattr(loader(), "_iterator", None)
+    if iterator is not None:
+        iterator._shutdown_workers()
+        for worker in iterator._workers:
+            worker.kill()

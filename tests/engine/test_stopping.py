@@ -2,7 +2,9 @@
 
 import os
 import random
+import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -35,7 +37,7 @@ def weights(path):
 
 
 def test_killed_twenty_times_it_ends_with_the_same_bits(samples, tmp_path):
-    straight, path = tmp_path / "straight.pt", tmp_path / "killed.pt"
+    straight, path, earlier = (tmp_path / name for name in ("straight.pt", "killed.pt", "earlier.pt"))
     start(run, samples, straight).join()
     draw, kills, in_writing = random.Random(0), 0, 0
     # A run that is over starts anew from an earlier checkpoint, so that 20 kills find something to kill.
@@ -54,7 +56,8 @@ def test_killed_twenty_times_it_ends_with_the_same_bits(samples, tmp_path):
             assert steps == list(range(1, len(steps) + 1))
             if len(steps) == 16:
                 torch.testing.assert_close(weights(path), weights(straight), rtol=0, atol=0)
-                os.replace(checkpoint.kept(path)[-2], path)
+                shutil.copyfile(checkpoint.kept(path)[-2], earlier)
+                os.replace(earlier, path)
     start(run, samples, path).join()
     torch.testing.assert_close(weights(path), weights(straight), rtol=0, atol=0)
     assert in_writing > 0
@@ -76,10 +79,35 @@ def test_a_termination_of_the_whole_group_saves(samples, tmp_path, times):
     wait_for(path.with_suffix(".step"), process)
     for _ in range(times):
         os.killpg(process.pid, signal.SIGTERM)
+        time.sleep(0.1)  # two at once would be one
     process.join()
     assert process.exitcode == -signal.SIGTERM
     steps = [log[0] for log in logs(path)]
     assert steps == list(range(1, len(steps) + 1))
+
+
+def run_and_fail(samples, path):
+    def fail(*_):
+        raise RuntimeError("somewhere")
+
+    model = network()
+    model.neck.register_forward_hook(fail)
+    steps = rga.fit(model, samples, **OPTIONS | {"workers": 2}, path=path)
+    try:
+        next(steps)
+    except RuntimeError as error:
+        sys.last_exc = error  # as Python does: its frames, and the loader in them, live on
+        path.touch()
+
+
+def test_an_error_with_workers_ends_the_process(samples, tmp_path):
+    path = tmp_path / "failed"
+    process = start(run_and_fail, samples, path)
+    wait_for(path, process)
+    process.join(15)
+    alive = process.is_alive()
+    process.kill()
+    assert not alive and path.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
