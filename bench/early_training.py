@@ -161,7 +161,7 @@ def run(settings, args):
             started = time.process_time()
     data = {"summary": str(splits).splitlines()[:5], "missing": len(splits.missing)}
     record = {"settings": settings, "data": data, "weights": model.config["weights"], "points": points}
-    return record | {"provenance": provenance()}
+    return record | {"provenance": provenance("cpu")}
 
 
 def read(path):

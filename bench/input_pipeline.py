@@ -183,7 +183,12 @@ def main():
     settings = {"data": splits.name, "images": len(splits.train), "mean_pixels": pixels, "size": list(size)}
     settings |= {"batch": [P, K], "rounds": args.rounds, "epochs": args.epochs, "Pillow": PIL.__version__}
     results = summary(runs)
-    values = {"settings": settings, "results": results, "filled_per_second": fill, "provenance": provenance()}
+    values = {
+        "settings": settings,
+        "results": results,
+        "filled_per_second": fill,
+        "provenance": provenance("cpu"),
+    }
     write_json(args.out, values)
     print(table(results))
     print("\ncache filled:", ", ".join(f"{where} {rate:.0f} images/s" for where, rate in fill.items()))

@@ -112,8 +112,10 @@ def main():
         args.options = [name for name in OPTIONS if name not in GPU or torch.cuda.is_available()]
     if "compile" in args.options and not can_compile():
         args.options.remove("compile")
+    start = time.perf_counter()
     results = compare(args)
     settings = {"network": "resnet50, rga_sc", "size": [256, 128], "batch": P * K, "rounds": args.rounds}
+    settings |= {"steps": args.steps, "seconds": time.perf_counter() - start}
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
     print(table(results))
 

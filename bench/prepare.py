@@ -235,7 +235,7 @@ def main():
     settings = {"boxes": BOXES, "protocols": ["classic", "new"], "page_cache": "warm"}
     from rga.provenance import provenance, write_json
 
-    write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
+    write_json(args.out, {"settings": settings, "results": results, "provenance": provenance("cpu")})
     print(table(results))
 
 

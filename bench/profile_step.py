@@ -93,7 +93,7 @@ def main():
 
     results = {memory: compare(memory, args) for memory in ("malloc", "kept")}
     settings = {"network": "resnet50", "size": [256, 128], "batch": args.batch, "precision": "fp32"}
-    write_json(args.out, {"settings": settings, "milliseconds": results, "provenance": provenance()})
+    write_json(args.out, {"settings": settings, "milliseconds": results, "provenance": provenance("cpu")})
     for name, kinds in results.items():
         print(f"\n| {name}, ms a step | plain | rga_sc | more |\n|---|---|---|---|")
         for kind, ms in kinds.items():

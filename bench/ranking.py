@@ -7,10 +7,11 @@ is not there is said to be absent. Their Cython is compiled in place where that 
 setuptools and a C compiler, which nothing of ours does. --slow adds their evaluators without Cython, in one round.
 
 Sizes are Market-1501's unless told, people and cameras drawn as many; distances are of drawn features. Every variant
-runs in processes of its own, in turn, round by round. Memory is what the process grows by over the distances, as the
-operating system counts it. Then the same from features, without the matrix: at MSMT17's size, and at sizes that tell
-how memory grows. --large does nothing of all this: it adds 11,659 x 1,000,000 of 512 features, ten minutes, to what
-is there.
+runs in processes of its own, in turn, round by round; "rga, CUDA", with the distances on the device, where there is
+one. Memory is what the process grows by over the distances, as the operating system counts it; on a CUDA device, as
+the allocator does. Then the same from features on the CPU, without the matrix: at MSMT17's size, and at sizes that
+tell how memory grows. --large does nothing of all this: it adds 11,659 x 1,000,000 of 512 features, ten minutes, to
+what is there.
 """
 
 import argparse
@@ -85,7 +86,11 @@ def peer(folder, variant):
     return lambda *data: getattr(module, function)(*data, RANKS, False)
 
 
-def peak_mib():
+def peak_mib(on_gpu=False):
+    if on_gpu:
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -93,17 +98,18 @@ def measure(variant, args):
     """Seconds, growth of memory and scores of one variant, or why it is absent."""
     from rga.metrics import evaluate_ranking, pairwise_distance
 
-    if variant != "rga":
+    if variant in PEERS:
         try:
             evaluate = peer(args.peers, variant)
         except LookupError as error:
             return {"absent": str(error)}
     q, g, *ids = draw(args.queries, args.gallery)
-    distances = pairwise_distance(q, g).numpy()
-    before, seconds = peak_mib(), []
+    distances, on_gpu = pairwise_distance(q, g), variant == "rga, CUDA"
+    distances = distances.cuda() if on_gpu else distances.numpy()
+    before, seconds = peak_mib(on_gpu), []
     for _ in range(1 if "Python" in variant else 3):
         start = time.perf_counter()
-        if variant == "rga":
+        if variant not in PEERS:
             ranking = evaluate_ranking(distances, *ids)
             cmc, precision, penalty = ranking.cmc[:RANKS], ranking.mAP, ranking.mINP
         else:
@@ -114,7 +120,7 @@ def measure(variant, args):
     if np.size(penalty):
         scores["mINP"] = np.mean(penalty)
     scores = {name: np.asarray(value).tolist() for name, value in scores.items()}
-    return {"seconds": statistics.median(seconds), "growth_mib": peak_mib() - before, **scores}
+    return {"seconds": statistics.median(seconds), "growth_mib": peak_mib(on_gpu) - before, **scores}
 
 
 def measure_features(queries, gallery, width):
@@ -157,7 +163,15 @@ def commits(folder):
 
 def compare(args):
     """All variants in turn; medians, ratios taken round by round, and the largest difference to our scores."""
-    variants = ["rga", *(v for v in PEERS if args.peers and (args.slow or v not in SLOW))]
+    import torch
+
+    from rga.provenance import provenance
+
+    variants = [
+        "rga",
+        *(["rga, CUDA"] if torch.cuda.is_available() else []),
+        *(v for v in PEERS if args.peers and (args.slow or v not in SLOW)),
+    ]
     runs = {variant: [] for variant in variants}
     for number in range(args.rounds):
         for variant in variants:
@@ -179,6 +193,7 @@ def compare(args):
             "growth_mib": statistics.median(r["growth_mib"] for r in rounds),
             "time_over_rga": statistics.median(ratios),
             "largest_difference": differences,
+            "device": provenance("cuda" if variant == "rga, CUDA" else "cpu")["device"],
         }
     return results
 
@@ -228,12 +243,12 @@ def main():
 
     if args.large:
         value = json.loads(args.out.read_text(encoding="utf-8"))
-        value["large"] = run(args, "--from-features", *map(str, LARGE)) | {"provenance": provenance()}
+        value["large"] = run(args, "--from-features", *map(str, LARGE)) | {"provenance": provenance("cpu")}
     else:
         settings = {"queries": args.queries, "gallery": args.gallery, "rounds": args.rounds}
         value = {"settings": settings | {"peers": commits(args.peers)}, "results": compare(args)}
         value["features"] = [run(args, "--from-features", *map(str, size)) for size in FEATURES]
-        value["provenance"] = provenance()
+        value["provenance"] = provenance("cpu")
     write_json(args.out, value)
     print(table(value["results"], value["features"] + ([value["large"]] if "large" in value else [])))
 

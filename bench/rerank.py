@@ -11,7 +11,8 @@ All start from the same features of length 1, drawn around people whose neighbou
 processes of its own, in turn, round by round, so that a machine that drifts slows all of them. Seconds are from
 features to distances, medians over the rounds. The result of a size takes the place of that size's in the file; other
 sizes stay. Peak memory is the whole process's, as the operating system counts it; beside it stands what
-it was with everything imported and the features read. At MSMT17's size only ours runs, and writes to a file.
+it was with everything imported and the features read. "ours_cuda" has a warm-up, and beside it the peak of the CUDA
+device, the allocator's. At MSMT17's size only ours runs, and writes to a file.
 Distances that differ from Zhong's by more than 1e-6 come from neighbours that are nearly equally far: their order
 hangs on how a product of float32 numbers is rounded.
 """
@@ -90,10 +91,13 @@ def method(name, peers):
 
         if name == "ours":
             return lambda q, g, out: rerank(q, g, K1, K2, LAMBDA, out=out)
-        torch.zeros(1, device="cuda")  # starts the device
-        return lambda q, g, out: rerank(
-            *(torch.from_numpy(x).cuda() for x in (q, g)), K1, K2, LAMBDA, out=out
-        )
+
+        def on_gpu(q, g, out):
+            return rerank(*(torch.from_numpy(x).cuda() for x in (q, g)), K1, K2, LAMBDA, out=out)
+
+        on_gpu(*draw(50, 200, 10), None)  # starts the device and loads its programs
+        torch.cuda.reset_peak_memory_stats()
+        return on_gpu
     module = load(peers / PEERS[name])
     if name == "fastreid_faiss":
         import torch
@@ -128,7 +132,12 @@ def measure(name, folder, peers):
     seconds, peak = time.perf_counter() - start, peak_mib()
     if out is None:
         np.save(folder / f"{name}.npy", result)
-    return {"seconds": seconds, "peak_mib": peak, "before_mib": before}
+    found = {"seconds": seconds, "peak_mib": peak, "before_mib": before}
+    if name == "ours_cuda":
+        import torch
+
+        found["gpu_peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
+    return found
 
 
 def child(name, folder, peers):
@@ -150,6 +159,8 @@ def difference(folder, name):
 
 
 def compare(size, names, args):
+    from rga.provenance import provenance
+
     queries, gallery, _ = SIZES[size]
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
         folder = Path(folder)
@@ -160,6 +171,7 @@ def compare(size, names, args):
     result = {"queries": queries, "gallery": gallery, "methods": {}}
     for name in names:
         median = {key: statistics.median(r[name][key] for r in rounds) for key in rounds[0][name]}
+        median["device"] = provenance("cuda" if name == "ours_cuda" else "cpu")["device"]
         result["methods"][name] = median | ({"from_zhong": apart[name]} if name in apart else {})
     if "zhong" in names:
         peers = [name for name in names if name in PEERS]
@@ -178,14 +190,15 @@ def compare(size, names, args):
 
 
 def table(results):
-    lines = ["| size | method | seconds | peak MiB | before MiB | from Zhong's | above 1e-6 |"]
-    lines += ["|---|---|---|---|---|---|---|"]
+    lines = ["| size | method | seconds | peak MiB | before MiB | GPU MiB | from Zhong's | above 1e-6 |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
     for result in results.values():
         size = f"{result['queries']} x {result['gallery']}"
         for name, of in result["methods"].items():
             apart = of.get("from_zhong")
             cells = f"{apart['max']:.1e} | {apart['share_above_1e-6']:.1e}" if apart else "- | -"
-            memory = f"{of['peak_mib']:.0f} | {of['before_mib']:.0f}"
+            memory = f"{of['peak_mib']:.0f} | {of['before_mib']:.0f} | "
+            memory += f"{of['gpu_peak_mib']:.0f}" if "gpu_peak_mib" in of else "-"
             lines.append(f"| {size} | {name} | {of['seconds']:.2f} | {memory} | {cells} |")
     lines += [
         "",
@@ -250,7 +263,11 @@ def main():
         if "fastreid_faiss" in others:
             versions["faiss"] = metadata.version("faiss-cpu")
         result = compare(size, ours + others, args)
-        results[size] = result | {"rounds": args.rounds, "versions": versions, "provenance": provenance()}
+        results[size] = result | {
+            "rounds": args.rounds,
+            "versions": versions,
+            "provenance": provenance("cpu"),
+        }
         results = {size: results[size] for size in SIZES if size in results}
         write_json(args.out, {"settings": settings, "results": results})
     print(table(results))

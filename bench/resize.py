@@ -67,7 +67,8 @@ def main():
     sizes = {text: tuple(map(int, text.split("x"))) for text in args.sizes}
     results = {text: measure(trained, size, splits) for text, size in sizes.items()}
     settings = {"network": trained.config, "data": splits.name}
-    write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
+    device = next(trained.parameters()).device
+    write_json(args.out, {"settings": settings, "results": results, "provenance": provenance(device)})
     print("| size | rank-1 % | without gates | gates of the old grid | cosine |\n|---|---|---|---|---|")
     for text, r in results.items():
         ranks = " | ".join(f"{100 * r[key]['rank1']:.1f}" for key in ("moved", "without_gates", "old_grid"))

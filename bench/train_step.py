@@ -8,7 +8,8 @@ in turn, round by round, so that a machine that drifts slows all of them. The li
 tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory is the allocator's peak. "compiled" is
 torch.compile(model): its steps count once it has compiled; compiling is timed apart, in the first round, which starts
 with an empty cache. "kept" is eager with memory kept (`rga.allocation.keep_memory`), as `rga.runs.train` does.
-Inference is eval() without gradients, measured in the same process after the training steps.
+Inference is eval() without gradients, measured in the same process after the training steps; its peak is known on a
+CUDA device only, where gradients and what the optimizer remembers are dropped before it.
 
 "Of the ceiling": the multiplications and additions of a training step's convolutions and products, as
 torch.utils.flop_counter counts them, over its time, as a share of what one large square product reaches on this device
@@ -133,10 +134,16 @@ def measure(variant, precision, mode, args):
     with FlopCounterMode(display=False) as operations:
         train(model)
     model.eval()
+    if device.type == "cuda":
+        optimizer.zero_grad()
+        optimizer.state.clear()
+        torch.cuda.reset_peak_memory_stats()
     timed(infer, WARMUP)
+    inference = timed(infer, args.steps)
     return {
         "seconds": seconds,
-        "inference": timed(infer, args.steps),
+        "inference": inference,
+        "inference_peak_mib": peak_mib(device) if device.type == "cuda" else None,
         "compile": first - statistics.median(seconds),
         "peak_mib": peak,
         "operations": operations.get_total_flops(),
@@ -182,6 +189,10 @@ def compare(precision, mode, args):
             for v in VARIANTS
         },
     }
+    if torch.cuda.is_available():
+        result["inference_peak_mib"] = {
+            v: statistics.median(r["inference_peak_mib"] for r in runs[v]) for v in VARIANTS
+        }
     if mode == "compiled":
         result["compile_seconds"] = {v: runs[v][0]["compile"] for v in VARIANTS}
     return result
@@ -230,10 +241,13 @@ def main():
     modes = args.modes or ["eager", *([] if on_gpu else ["kept"]), "compiled"]
     if "compiled" in modes and not can_compile():
         modes.remove("compiled")
+    start = time.perf_counter()
     results = {
         f"{precision} {mode}": compare(precision, mode, args) for mode in modes for precision in precisions
     }
-    settings = {"network": "resnet50", "size": args.size, "batch": args.batch, "rounds": args.rounds}
+    settings = {"network": "resnet50"}
+    settings |= {key: vars(args)[key] for key in ("size", "batch", "rounds", "steps")}
+    settings["seconds"] = time.perf_counter() - start
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})
     print(table(results))
 

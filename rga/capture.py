@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
+import torch
 from torch import Tensor, nn
 
 
@@ -24,6 +25,7 @@ def capture(model: nn.Module, pattern: str = "*.gate") -> Iterator[dict[str, Ten
 
     Outputs that are no tensors are left out. pattern: shell-style, matched with the names of `model.named_modules()`;
     "*.gate" are the attention maps. Raises ValueError if it matches none. The hooks are gone when the context closes.
+    Until then a network of torch.compile runs uncompiled, because compiled code calls no hooks.
 
         with capture(model, "*.gate") as maps:
             model(images)
@@ -47,7 +49,8 @@ def capture(model: nn.Module, pattern: str = "*.gate") -> Iterator[dict[str, Ten
 
     hooks = [module.register_forward_hook(remember(name)) for name, module in modules.items()]
     try:
-        yield outputs
+        with torch.compiler.set_stance("force_eager"):
+            yield outputs
     finally:
         for hook in hooks:
             hook.remove()

@@ -107,7 +107,7 @@ def check(tensor, letters: str, **sizes: int) -> None:
     wanted = [int(name) if name.isdecimal() else sizes.get(name, name) for name in names]
     found = dict(zip(names, shape, strict=False))
     fits = len(shape) == len(names) and all(
-        size == (wanted[i] if isinstance(wanted[i], int) else found[names[i]]) for i, size in enumerate(shape)
+        size == (found[names[i]] if isinstance(wanted[i], str) else wanted[i]) for i, size in enumerate(shape)
     )
     if not fits:
         given = ", ".join(f"{name} = {size}" for name, size in sizes.items())

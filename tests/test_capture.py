@@ -55,3 +55,14 @@ def test_eval_mode_ends_where_it_began(model):
 def test_unknown_pattern_says_so(model):
     with pytest.raises(ValueError, match="no submodule is called like 'gate.*'"), capture(model, "gate.*"):
         pass
+
+
+def test_a_compiled_network_that_has_run_is_seen_too(model):
+    called, images = torch.compile(model, backend="eager"), torch.randn(2, 3, 64, 32)
+    with torch.no_grad():
+        before = called(images)
+        with capture(called) as gates, capture(model, "*.spatial.gate") as inner:
+            called(images)
+        assert len(gates) == 8 and len(inner) == 4
+        torch.testing.assert_close(called(images).embedding, before.embedding)
+    assert torch._dynamo.eval_frame._stance.stance == "default"

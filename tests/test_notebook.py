@@ -79,7 +79,8 @@ def test_setup_prints_one_line_and_sends_log_lines_to_stdout(capsys, untouched):
 def test_check_says_the_sizes(capsys):
     notebook.check(torch.zeros(2, 6, 6), "B N N")
     notebook.check(np.zeros((2, 3)), "B 3", B=2)
-    assert capsys.readouterr().out == "B × N × N = 2 × 6 × 6\nB × 3 = 2 × 3\n"
+    notebook.check(np.zeros((2, 3)), "B N", N=np.int64(3))
+    assert capsys.readouterr().out == "B × N × N = 2 × 6 × 6\nB × 3 = 2 × 3\nB × N = 2 × 3\n"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,7 @@ def test_check_says_the_sizes(capsys):
         ("B C", {}, "expected the shape B × C, got 2 × 6 × 7."),
         ("B 6 8", {}, "expected the shape B × 6 × 8, got 2 × 6 × 7."),
         ("B H W", {"H": 5}, "expected the shape B × H × W with H = 5, got 2 × 6 × 7."),
+        ("B H W", {"H": np.int64(5)}, "expected the shape B × H × W with H = 5, got 2 × 6 × 7."),
     ],
 )
 def test_check_names_the_letters(letters, sizes, message):

@@ -66,9 +66,10 @@ def check_junk(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> st
 
 def check_leak(answer: Callable[[Splits], set[int]]) -> str:
     """Try `answer` in place of `leak`."""
-    broken = _splits(labels=(2, 3, 5, 9), query=(1, 3, 7), gallery=(0, 1, 3, 7, 9))
+    broken = _splits(labels=(2, 3, 5, 9), query=(1, 3, 7), gallery=(0, 1, 7, 9))
+    clean = _splits(labels=(2, 5), query=(1, 3), gallery=(0, 1, 3))
     try:
-        got = {int(pid) for pid in answer(broken)}
+        got, whole = ({int(pid) for pid in answer(splits)} for splits in (broken, clean))
     except Exception as error:
         return f"stage 1, it runs: {_said(error)}. Hint: return a set of numbers; splits.train holds Samples."
     if got == {0, 1, 3}:
@@ -84,7 +85,7 @@ def check_leak(answer: Callable[[Splits], set[int]]) -> str:
         )
     if got != {3, 9}:
         return f"stage 4, people: expected {{3, 9}}, got {got or '{}'}. Hint: those in both, and no one else."
-    if whole := answer(_splits(labels=(2, 5), query=(1, 3), gallery=(0, 1, 3))):
+    if whole:
         return f"stage 5, a clean split: expected an empty set, got {whole}. Hint: compute, do not remember."
     return "all stages passed"
 
@@ -103,6 +104,8 @@ def check_sampler(answer: Sampler) -> str:
     p, k, seeds = 3, 4, range(20)
     try:
         epochs = [_batches(answer, pids, p, k, seed) for seed in seeds]
+        drawn = [[Counter(pids[i] for i in batch) for batch in epoch] for epoch in epochs]
+        again = _batches(answer, pids, p, k, 0)
     except Exception as error:
         return f"stage 1, it runs: {_said(error)}. Hint: return a list of batches, each a list of indices into pids."
     lengths = [[len(batch) for batch in epoch] for epoch in epochs]
@@ -111,7 +114,6 @@ def check_sampler(answer: Sampler) -> str:
             f"stage 2, sizes: 7 identities in batches of 3 × 4 are 2 batches of 12 images, got {wrong[0]}. Hint: "
             "identities that do not fill a batch are left out."
         )
-    drawn = [[Counter(pids[i] for i in batch) for batch in epoch] for epoch in epochs]
     if wrong := [batch for batch in chain(*drawn) if sorted(batch.values()) != [k] * p]:
         return (
             f"stage 3, P × K: a batch holds {dict(wrong[0])} (identity: images). Hint: choose p identities first, then "
@@ -127,19 +129,31 @@ def check_sampler(answer: Sampler) -> str:
     few = [0, 0, 1, 1, 1]
     try:
         poor = _batches(answer, few, 2, 4, 0)
+        shown = [Counter(few[i] for i in batch) for batch in poor]
     except Exception as error:
         return (
             f"stage 6, few images: {_said(error)}. Hint: where an identity has fewer than k, take some twice."
         )
-    if [Counter(few[i] for i in batch) for batch in poor] != [{0: 4, 1: 4}] or set(poor[0]) != set(range(5)):
+    if shown != [{0: 4, 1: 4}] or set(poor[0]) != set(range(5)):
         return (
             f"stage 6, few images: 2 and 3 images, k = 4, got {poor}. Hint: take each image once before any is taken "
             "again."
         )
-    if epochs[0] != _batches(answer, pids, p, k, 0):
+    if epochs[0] != again:
         return "stage 7, seed: the same seed gave other batches. Hint: make a generator of the seed in the function."
     if all(epoch == epochs[0] for epoch in epochs):
         return "stage 7, seed: each seed gives the same batches. Hint: shuffle, with a generator made of the seed."
+    images = set(chain.from_iterable(chain(*epochs)))
+    if never := set(pids) - {pids[i] for i in images}:
+        return (
+            f"stage 8, chance: identity {min(never)} never came in {len(epochs)} epochs. Hint: shuffle the identities "
+            "before they are cut into groups, or the last are left out of every epoch."
+        )
+    if never := set(range(len(pids))) - images:
+        return (
+            f"stage 8, chance: image {min(never)} never came in {len(epochs)} epochs. Hint: draw the k images of an "
+            "identity at random; its first k are always the same."
+        )
     return "all stages passed"
 
 

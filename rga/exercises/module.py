@@ -1,6 +1,7 @@
 """Notebook 02: find the node of a position, the half of the weights that meets a row, the low-cost form."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import torch
@@ -46,7 +47,11 @@ def check_node(answer: Node) -> str:
         )
     if got != list(range(height * width)):
         return f"stage 4, all nodes: expected 0 to 5 on a grid of 2 × 3, got {got}. Hint: count row by row."
-    if (last := answer(15, 7, 16, 8)) != 127:
+    try:
+        last = answer(15, 7, 16, 8)
+    except Exception as error:
+        return f"stage 5, another grid: of 16 × 8, {_said(error)}. Hint: compute, do not remember."
+    if last != 127:
         return f"stage 5, another grid: expected 127 at (15, 7) of 16 × 8, got {last}. Hint: compute, do not remember."
     return "all stages passed"
 
@@ -56,7 +61,7 @@ def check_row_half(answer: RowHalf) -> str:
     weight = torch.arange(24, dtype=torch.float64).view(2, 12, 1) + 1  # K = 2, N = 6
     expected = row_half(weight)
     try:
-        got = torch.as_tensor(answer(weight.clone()))
+        got = torch.as_tensor(answer(weight.clone())).to(weight)
     except Exception as error:
         return f"stage 1, it runs: {_said(error)}. Hint: weight[:, a:b, 0] are some of the input channels."
     if tuple(got.shape) in {(1, 12), (1, 12, 1)}:
@@ -89,20 +94,21 @@ def check_low_cost(answer: LowCost) -> str:
     row, column = (low_cost(theta, phi, *w) for w in ((w_row, 0 * w_column), (0 * w_row, w_column)))
     try:
         with FlopCounterMode(display=False) as counter:
-            got = torch.as_tensor(answer(*(x.clone() for x in given)))
+            got = torch.as_tensor(answer(*(x.clone() for x in given))).to(theta)
     except Exception as error:
         return f"stage 1, it runs: {_said(error)}. Hint: x.mT turns the last two axes; (K, N) @ (B, N, d) is (B, K, d)."
     if tuple(got.shape) == (b, n, k):
         return "stage 2, shape: expected (2, 3, 64), got (2, 64, 3). Hint: nodes are the last axis."
     if tuple(got.shape) != (b, k, n):
         return f"stage 2, shape: expected (2, 3, 64), got {tuple(got.shape)}. Hint: K numbers for each of N nodes."
-    if torch.allclose(got, row):
+    close = partial(torch.allclose, atol=1e-4)  # for float32, too
+    if close(got, row):
         return "stage 3, both halves: the column, w_column R, is missing. Hint: add the second product."
-    if torch.allclose(got, column):
+    if close(got, column):
         return "stage 3, both halves: the row, w_row R^T, is missing. Hint: add the second product."
-    if torch.allclose(got, low_cost(theta, phi, w_column, w_row)):
+    if close(got, low_cost(theta, phi, w_column, w_row)):
         return "stage 4, direction: w_row met R and w_column R^T. Hint: R^T = phi^T theta, so w_row meets phi first."
-    if not torch.allclose(got, row + column):
+    if not close(got, row + column):
         worst = (got - row - column).abs().max()
         return (
             f"stage 5, values: they differ from w_row R^T + w_column R by up to {worst:.2g}. Hint: write the literal "

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rga.metrics.ranking import Ranking
+from rga.metrics.ranking import Ranking, as_ids
 
 Arrays = np.ndarray | Tensor | Sequence[np.ndarray | Tensor]
 
@@ -96,6 +96,7 @@ def detail_share(
     attract it on everybody, so compare `attention_share` on people who have one and no double. Raises ValueError as
     that does, and for lengths that differ.
     """
+    details, families = as_ids(details), as_ids(families)
     if not len(parts) == len(details) == len(families):
         raise ValueError(
             "expected a part map, a detail and a family for each map, got "
@@ -104,7 +105,7 @@ def detail_share(
     each = attention_share(
         maps, [np.asarray(part) == detail for part, detail in zip(parts, details, strict=True)]
     )
-    members = [np.asarray(families) == family for family in dict.fromkeys(families)]
+    members = [families == family for family in dict.fromkeys(families.tolist())]
     return MapScore(*(np.array([_mean(x[of]) for of in members]) for x in (each.scores, each.areas)))
 
 

@@ -58,11 +58,17 @@ def distance_rows(
 
 def _features(q: np.ndarray | Tensor, g: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
     """As tensors of one floating type, without a copy where they are; ValueError if they do not fit each other."""
-    q, g = (x if isinstance(x, Tensor) else torch.from_numpy(np.require(x, requirements="W")) for x in (q, g))
+    q, g = (x if isinstance(x, Tensor) else _shared(np.asarray(x)) for x in (q, g))
     if q.ndim != 2 or g.ndim != 2 or q.shape[1] != g.shape[1]:
         raise ValueError(f"expected features (Q, F) and (G, F), got {tuple(q.shape)} and {tuple(g.shape)}.")
     dtype = torch.float64 if q.dtype == g.dtype == torch.float64 else torch.float32
     return q.to(dtype), g.to(dtype)
+
+
+def _shared(array: np.ndarray) -> Tensor:
+    """A tensor of the same memory, or of a copy where torch takes none: it is read-only, or runs backwards."""
+    backwards = min(array.strides, default=0) < 0
+    return torch.from_numpy(np.require(array, requirements="CW" if backwards else "W"))
 
 
 def _lengths(features: Tensor, name: str) -> Tensor:

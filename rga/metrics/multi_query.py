@@ -11,8 +11,8 @@ def multi_query_features(features: Tensor, pids: Ids, camids: Ids, q_pids: Ids, 
     """Mean feature of all images of each query's person under the query's camera: (N, F) -> (Q, F).
 
     features, pids, camids: of the N images, such as `Splits.multi_query`; the mean is of the features as they are
-    (Zheng et al., ICCV 2015, average pooling). Raises ValueError for ids that do not fit, and for a query without
-    images.
+    (Zheng et al., ICCV 2015, average pooling), in float32 at least. Raises ValueError for ids that do not fit, and
+    for a query without images.
     """
     pids, camids, q_pids, q_camids = (as_ids(x) for x in (pids, camids, q_pids, q_camids))
     if features.ndim != 2 or not len(features) == len(pids) == len(camids) or len(q_pids) != len(q_camids):
@@ -31,5 +31,6 @@ def multi_query_features(features: Tensor, pids: Ids, camids: Ids, q_pids: Ids, 
             f"{q_pids[alone[0]]} of camera {q_camids[alone[0]]}: leave these queries out, or add their own images."
         )
     pair, asked, count = (torch.from_numpy(x).to(features.device) for x in (pair, asked, count))
+    features = features.to(torch.promote_types(features.dtype, torch.float32))  # sums of float16 overflow
     sums = features.new_zeros(len(count), features.shape[1]).index_add(0, pair[: len(pids)], features)
     return sums[asked] / count[asked, None]

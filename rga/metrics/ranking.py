@@ -129,26 +129,36 @@ def evaluate_features(
 def chance_rank1(q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids, single_shot: bool = False) -> float:
     """Rank-1 to expect of a random order, under the same protocol: the share of matches in what is not junk.
 
-    single_shot: of the gallery's people, where each has one image.
+    single_shot: of the gallery's people, where each has one image. Raises ValueError when no query has a match.
     """
     q_pids, g_pids, q_camids, g_camids = (as_ids(x) for x in (q_pids, g_pids, q_camids, g_camids))
     kept = g_pids != -1
-    if single_shot:
-        return 1 / len(np.unique(g_pids[kept]))
     images = Counter(g_pids[kept].tolist())
     junk = Counter(zip(g_pids[kept].tolist(), g_camids[kept].tolist(), strict=True))
     queries = list(zip(q_pids.tolist(), q_camids.tolist(), strict=True))
     chances = [(images[pid] - junk[pid, cam]) / max(kept.sum() - junk[pid, cam], 1) for pid, cam in queries]
+    if not any(chances):
+        raise ValueError(NO_MATCH)
+    if single_shot:
+        return 1 / len(np.unique(g_pids[kept]))
     return float(np.mean([chance for chance in chances if chance]))
 
 
 def as_arrays(distances, q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids) -> list[np.ndarray]:
     """What a ranking is made of, as NumPy arrays that fit each other; ValueError where they do not."""
-    distances = distances.detach().cpu().numpy() if isinstance(distances, Tensor) else np.asarray(distances)
+    distances = as_numpy(distances)
     ids = fitting_ids(distances.shape, q_pids, g_pids, q_camids, g_camids)
     if np.isnan(distances).any():
         raise ValueError(NOT_A_NUMBER)
     return [distances, *ids]
+
+
+def as_numpy(distances: np.ndarray | Tensor) -> np.ndarray:
+    """On the CPU, in their own type, but for bfloat16, which NumPy does not have: as float32, which is exact."""
+    if isinstance(distances, Tensor):
+        distances = distances.detach().cpu()
+        distances = distances.float() if distances.dtype == torch.bfloat16 else distances
+    return np.asarray(distances)
 
 
 def fitting_ids(

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from torch import Tensor
 
-from rga.metrics.ranking import NO_MATCH, NOT_A_NUMBER, Ids, fitting_ids
+from rga.metrics.ranking import NO_MATCH, NOT_A_NUMBER, Ids, as_numpy, fitting_ids
 
 FITTED = 500_000  # pairs of either kind that a calibration looks at; more do not change it
 
@@ -38,8 +38,7 @@ def verification_pairs(
     kept, genuine, impostor = g_pids != -1, [], []
     for start in range(0, len(q_pids), chunk):
         queries = slice(start, start + chunk)
-        rows = distances[queries]
-        rows = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else rows
+        rows = as_numpy(distances[queries])
         same = q_pids[queries, None] == g_pids
         genuine.append(rows[same & kept & (q_camids[queries, None] != g_camids)])
         impostor.append(rows[~same & kept & (q_pids[queries, None] != -1)])

@@ -3,10 +3,12 @@
 from functools import partial
 from pathlib import Path
 
+from torch import nn
+
 from rga.models.attach import Attention, attach
 from rga.models.cbam import CBAM
 from rga.models.fc import FC
-from rga.models.gates import Gates
+from rga.models.gates import Gates, make_gate
 from rga.models.imagenet import load_imagenet
 from rga.models.non_local import NonLocal, SimplifiedNonLocal
 from rga.models.reid import STAGES, Output, ReIDModel, create_backbone, remove_classifier, remove_last_stride
@@ -83,6 +85,7 @@ def create_model(
     """
     if attention not in ATTENTION:
         raise ValueError(f"unknown attention {attention!r}: choose one of {', '.join(ATTENTION)}.")
+    make_gate(nn.Identity(), init_gates)  # refuses a wrong word where nothing has a gate, too
     network = create_backbone(backbone)
     described = load_imagenet(network, backbone, weights)
     remove_last_stride(network)

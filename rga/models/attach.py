@@ -19,22 +19,25 @@ def attach(
 
     stages: names as in `network.named_modules()`. size: (height, width) of the images; the sizes of the feature
     maps are measured with one blank image. A stage that is an nn.Sequential is appended to, so that no parameter
-    changes its name; any other becomes nn.Sequential(stage, attention). Raises ValueError for an unknown stage or
-    one that does not put out one (B, C, H, W) map.
+    changes its name; any other becomes nn.Sequential(stage, attention). The attention goes to the device, the
+    floating type and the mode of its stage. Raises ValueError for an unknown stage, one that does not put out one
+    (B, C, H, W) map, and one that the network does not call.
     """
-    shapes = _measure(network, stages, size)
-    for name, (channels, *map_size) in shapes.items():
-        stage, module = network.get_submodule(name), attention(channels, tuple(map_size))
+    for name, x_BCHW in _maps(network, stages, size).items():
+        stage, (channels, *map_size) = network.get_submodule(name), x_BCHW.shape[1:]
+        module = attention(channels, tuple(map_size)).to(x_BCHW).train(stage.training)
         if isinstance(stage, nn.Sequential):
             stage.append(module)
         else:
             network.set_submodule(name, nn.Sequential(stage, module))
+            network.get_submodule(name).training = stage.training  # train() would reach into the stage
     return network
 
 
 @torch.no_grad()
-def _measure(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> dict[str, torch.Size]:
-    modules, shapes = dict(network.named_modules()), {}
+def _maps(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> dict[str, torch.Tensor]:
+    """What each stage puts out for one blank image."""
+    modules, maps = dict(network.named_modules()), {}
     for name in stages:
         if name not in modules:
             raise ValueError(
@@ -47,7 +50,7 @@ def _measure(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -
                 raise ValueError(
                     f"stage {name!r} does not put out one (B, C, H, W) feature map: choose another."
                 )
-            shapes[name] = output.shape[1:]
+            maps[name] = output
 
         return hook
 
@@ -59,4 +62,9 @@ def _measure(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -
     finally:
         for hook in hooks:
             hook.remove()
-    return shapes
+    if unseen := [name for name in stages if name not in maps]:
+        raise ValueError(
+            f"the network does not call stage {unseen[0]!r} in eval mode, so an attention behind it would do nothing: "
+            "choose a module whose own forward is called, such as the last one inside it."
+        )
+    return maps

@@ -14,19 +14,25 @@ def load_imagenet(network: nn.Module, name: str, weights: str | Path | None) -> 
 
     weights: None leaves the random initialisation; "imagenet" takes torchvision's IMAGENET1K_V1 file (the paper's;
     torchvision downloads it once, with a progress bar, or finds it in torch's cache); else the path of a state dict.
-    Raises FileNotFoundError if there is no such file or no way to download it, ValueError if the file does not fit.
+    Raises FileNotFoundError if there is no such file or no way to download it, ValueError if the file cannot be read
+    or does not fit.
     """
     if weights is None:
         return "random initialisation (no pretraining)"
     if weights == "imagenet":
         source = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+        cache = Path(torch.hub.get_dir(), "checkpoints")
         try:
             state = source.get_state_dict(progress=True, check_hash=True)
         except (URLError, OSError) as error:
             raise FileNotFoundError(
                 f"expected to download torchvision's ImageNet weights of {name} from {source.url}, got: {error}. "
-                f"Fetch that file on a machine with a network and pass its path as weights=, or put it into "
-                f"{torch.hub.get_dir()}/checkpoints."
+                f"Fetch that file on a machine with a network and pass its path as weights=, or put it into {cache}."
+            ) from error
+        except Exception as error:  # as in _read
+            raise ValueError(
+                f"expected torchvision's ImageNet weights of {name} in {cache / Path(source.url).name}, could not read "
+                f"them: {error}. Delete that file, and it is downloaded anew."
             ) from error
         described = f"ImageNet ({source})"
     else:

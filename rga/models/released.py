@@ -10,8 +10,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from rga.models.cbam import CBAM
+from rga.models.fc import FC
 from rga.models.gates import DoubleSigmoid
+from rga.models.non_local import NonLocal, SimplifiedNonLocal
 from rga.models.rga import RGA, RelationScore
+from rga.models.se import SE
 
 # Layer of our RelationScore -> released layers (several: stacked along the outputs); {} is "spatial" or "channel".
 LAYERS = {
@@ -25,21 +29,35 @@ LAYERS = {
     "logit_norm": ("W_{}.4",),
 }
 HEADS = {"neck": "feat_bn", "classifier": "cls"}
+OTHERS = CBAM, FC, NonLocal, SE, SimplifiedNonLocal
 
 
 def released_names(module: nn.Module) -> dict[str, tuple[str, ...]]:
     """Every name of module.state_dict() -> the released name(s) of the same numbers.
 
     module: an `RGA`, or a network with one behind each stage (`rga_att1` … `rga_att4` in order). Raises ValueError
-    for a variant that the released code does not have.
+    for what the released code does not have: other attentions and variants, other gates, widths left by `resize`.
     """
     for child in module.modules():
         other_order = isinstance(child, RGA) and child.order != "sc"
         other_parts = isinstance(child, RelationScore) and child.num_embeddings != 3  # theta, phi, psi
-        if other_order or other_parts:
+        if other_order or other_parts or isinstance(child, OTHERS):
             raise ValueError(
                 "the released code has RGA-S, RGA-C and RGA-SC only: build the network with rga_s, rga_c or rga_sc. "
-                "Got another order of the two, or parts left out."
+                "Got another attention, another order of the two, or parts left out."
+            )
+        if isinstance(child, RelationScore):
+            nodes_and_dim = child.num_nodes, child.node_dim
+            widths = child.relate.out_channels, child.embed.out_channels // 3
+            if widths != tuple(max(1, count // child.reduction) for count in nodes_and_dim):
+                raise ValueError(
+                    "the released code makes an RGA as wide as its own grid asks for, got one that was moved to "
+                    "another grid and kept its widths: exchange weights before rga.models.resize, not after it."
+                )
+        if isinstance(child, DoubleSigmoid):
+            # Its tensors would fit, but that code has plain sigmoids: every gate would be halved.
+            raise ValueError(
+                "released weights belong to init_gates='released': build the module with that, got 'identity'."
             )
     attentions = [name for name, child in module.named_modules() if isinstance(child, RGA)]
     names = {}
@@ -62,11 +80,7 @@ def load_released(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     Files of PyTorch 0.4 and earlier, without `num_batches_tracked`, load as well. Raises ValueError (and changes
     nothing) for missing, unknown or misshapen tensors, and for gates that are not the released ones.
     """
-    if any(isinstance(child, DoubleSigmoid) for child in module.modules()):
-        raise ValueError(
-            "released weights belong to init_gates='released': build the module with that, got 'identity'."
-        )
-    names, own = released_names(module), module.state_dict()
+    names, own, expected = released_names(module), module.state_dict(), released_state_dict(module)
     tracked = {ours for ours in names if ours.endswith("num_batches_tracked")}
     missing = [
         theirs for ours in names if ours not in tracked for theirs in names[ours] if theirs not in state_dict
@@ -84,19 +98,24 @@ def load_released(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         if ours in tracked:
             loaded[ours] = state_dict.get(theirs[0], own[ours])
             continue
+        for name in theirs:
+            if state_dict[name].shape != expected[name].shape:
+                raise ValueError(
+                    f"{name} does not fit: this network expects {tuple(expected[name].shape)}, the state dict has "
+                    f"{tuple(state_dict[name].shape)}. Build the network with the input size and num_pids of the "
+                    "weights."
+                )
         loaded[ours] = torch.cat([state_dict[name] for name in theirs])
         if own[ours].ndim == 3:  # our 1x1 convolutions are one-dimensional
             loaded[ours] = loaded[ours].squeeze(3)
-        if loaded[ours].shape != own[ours].shape:
-            raise ValueError(
-                f"{theirs[0]} does not fit: this network expects {tuple(own[ours].shape)} for {ours}, the state dict "
-                f"has {tuple(loaded[ours].shape)}. Build the network with the input size and num_pids of the weights."
-            )
     module.load_state_dict(loaded)
 
 
 def released_state_dict(module: nn.Module) -> dict[str, Tensor]:
-    """The module's state dict under the released code's names, for use with that code; inverse of `load_released`."""
+    """The module's state dict under the released code's names, for use with that code; inverse of `load_released`.
+
+    Raises ValueError for what that code does not have, as `released_names` says.
+    """
     names, released = released_names(module), {}
     for ours, tensor in module.state_dict().items():
         tensor = tensor.unsqueeze(3) if tensor.ndim == 3 else tensor

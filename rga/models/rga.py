@@ -56,7 +56,7 @@ class RelationScore(nn.Module):
             raise ValueError(f"unknown embedding {embedding!r}: choose one of {', '.join(SIDES)}.")
         self.num_nodes, self.node_dim = num_nodes, node_dim
         self.has_relations, self.has_feature = relations, feature
-        self.embedding = embedding
+        self.embedding, self.reduction = embedding, reduction
         embed_dim = max(1, node_dim // reduction)
         relation_dim = max(1, num_nodes // reduction)
         hidden_dim = max(1, (1 + relation_dim) // reduction)

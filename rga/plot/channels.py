@@ -37,7 +37,7 @@ def channels(images, activations, gates, stage: str, k: int = 3, top: int = 4) -
     images: (B, 3, H, W). activations: (B, C, h, w), what comes to the gates. gates: as in `rank_channels`. stage: for
     the title. k: channels of either kind. top: images of each, see `strongest_images`. A picture keeps its colours
     where the channel is active at least half as much as at its most active position there, and is dark elsewhere.
-    Raises ValueError for shapes that do not fit.
+    Raises ValueError for shapes that do not fit, and where there is nothing to show.
     """
     people, values, gates = rgb(images), as_array(activations), _gates(gates)
     if values.ndim != 4 or not len(people) == len(values) == len(gates) or values.shape[1] != gates.shape[1]:
@@ -47,6 +47,11 @@ def channels(images, activations, gates, stage: str, k: int = 3, top: int = 4) -
         )
     order, means = rank_channels(gates), gates.mean(0)
     k, top = min(k, len(order) // 2), min(top, len(people))
+    if min(k, top) < 1:
+        raise ValueError(
+            f"expected at least 2 channels, the most open and the most closed, and to show at least 1 of either kind "
+            f"with 1 image, got {len(order)} channels, k={k} and top={top}."
+        )
     ratios = [0.9] + [PANEL] * top  # inches, of one half
     width, below = 2 * sum(ratios) + 0.3, k * PANEL * people.shape[1] / people.shape[2]
     height = below + 2.35

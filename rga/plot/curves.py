@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
-from rga.plot.look import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, VERMILION, WIDTH, panel
+from rga.plot.look import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, VERMILION, WIDTH, as_numpy, panel
 
 Curve = tuple[object, object]  # two arrays of one length, x and y
 
@@ -170,8 +169,10 @@ def histograms(
 
     mark: (name, value) of a vertical line, such as a threshold.
     """
-    samples = {name: torch.as_tensor(v).detach().cpu().numpy().ravel() for name, v in values.items()}
+    samples = {name: as_numpy(v).ravel() for name, v in values.items()}
     low, high = min(v.min() for v in samples.values()), max(v.max() for v in samples.values())
+    if low == high:  # one value: a bar of width 1 around it
+        low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, bins + 1)
     figure = Figure(figsize=(7, 3), dpi=DPI, layout="constrained")
     ax = figure.subplots()

@@ -80,11 +80,14 @@ def explorer(
     gates. All numbers are kept in 8 bits between the lowest and the highest of their map (of its row, for relations).
     The page grows with images, models, the fourth power of the cells' side and the square of `channels`: with the
     defaults, ResNet-50 at 256 x 128 and 12 people take about 2 MB a model.
-    Raises ValueError for images of another kind, titles of another number, and models without any attention.
+    Raises ValueError for images of another kind, titles of another number, less than one cell or channel, models
+    without any attention, and those whose attention is not a number.
     """
     named = models if isinstance(models, Mapping) else {_name(models): models}
     if not named:
         raise ValueError("explorer needs at least one model, got an empty mapping.")
+    if min(*cells, channels) < 1:
+        raise ValueError(f"expected at least 1 × 1 cells and 1 channel to show, got {cells} and {channels}.")
     pictures = torch.from_numpy(rgb(images)).permute(0, 3, 1, 2)
     titles = [f"image {i}" for i in range(len(pictures))] if titles is None else list(titles)
     if len(titles) != len(pictures):
@@ -237,6 +240,10 @@ def _channel(branch: Branch, x: Tensor, output: Tensor, pooling: Tensor, shown: 
 def _pack(matrix: Tensor) -> str:
     """Base64 of: the lowest value of each row, the highest of each (float32), then the matrix between them in bytes."""
     values = matrix.cpu().numpy()
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "expected attention that is finite numbers, got NaN or infinity: look at the network's weights."
+        )
     low, high = values.min(axis=1), values.max(axis=1)
     span = np.where(high > low, high - low, 1)
     steps = np.rint((values - low[:, None]) / span[:, None] * 255).astype(np.uint8)

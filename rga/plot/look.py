@@ -17,7 +17,7 @@ DPI = 96
 
 def rgb(images) -> np.ndarray:
     """(B, 3, H, W) uint8, or float in 0..1 -> (B, H, W, 3) uint8."""
-    array = torch.as_tensor(images).detach().cpu().numpy()
+    array = as_numpy(images)
     if array.ndim != 4 or array.shape[1] != 3 or not len(array):
         raise ValueError(f"expected images (B, 3, H, W), at least one, got the shape {array.shape}.")
     if array.dtype != np.uint8:
@@ -40,6 +40,12 @@ def as_maps(name: str, values, people: int) -> np.ndarray:
             f"expected maps of {name} ({people}, h, w) or ({people}, 1, h, w), got {array.shape}."
         )
     return array
+
+
+def as_numpy(values) -> np.ndarray:
+    """In its own type, but for bfloat16, which NumPy does not have."""
+    tensor = torch.as_tensor(values).detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def as_array(values) -> np.ndarray:

@@ -46,7 +46,10 @@ def attention(
     images: (B, 3, H, W), see `images`. maps: {stage: (B, h, w) or (B, 1, h, w)}. titles: one for each person.
     limits: the values of the darkest and the brightest colour; without it each map spans the colours from its
     own lowest to its own highest value, and these two stand below it. columns: people side by side.
+    Raises ValueError for maps of other people, or none.
     """
+    if not maps:
+        raise ValueError("attention needs the maps of at least one stage, got none.")
     people = rgb(images)
     stages = {name: as_maps(name, values, len(people)) for name, values in maps.items()}
     columns = min(columns, len(people))
@@ -183,6 +186,8 @@ def relations(image, relation, size: tuple[int, int], positions: Sequence[Positi
 
     image: (3, H, W). relation, size, positions, errors: as in `relation_maps`. stage: for the title.
     """
+    if len(positions) == 0:
+        raise ValueError("relations needs at least one position (row, column), got none.")
     person = rgb(image[None])[0]
     figure, grid = _grid(["image", "out\nr(i, j) at j", "in\nr(j, i) at j"], len(positions), person, LARGE)
     show_people(grid[0], [person] * len(positions), [_name(at, size) for at in positions])
@@ -242,8 +247,10 @@ def grad_cams(
 
     images: (B, 3, H, W). models: {name: (B, h, w)} of `rga.gradcam.grad_cam`, h and w of the first are named. stage,
     score: for the title. others: (B, 3, H, W), what the images are compared with, if the score is a similarity.
-    titles: one for each person.
+    titles: one for each person. Raises ValueError for maps of other people, or none.
     """
+    if not models:
+        raise ValueError("grad_cams needs the maps of at least one network, got none.")
     people = rgb(images)
     maps = {name: as_maps(name, values, len(people)) for name, values in models.items()}
     pictures = {"image": people} | ({} if others is None else {"compared with": rgb(others)})

@@ -51,7 +51,8 @@ WRONG_AVERAGE_PRECISION = {
     "rank 1, not 2": shifted(1),
     "rank 1, not 0": shifted(-1),
     "the n-th match at rank r adds n/r": lambda right: 0.25,
-    "stage 3, perfect": lambda right: average_precision(right) if not right[0] else 0.5,
+    "stage 3, perfect: of 3 images": lambda right: (right.cumsum(0) / torch.arange(1, 9))[right].mean(),
+    "stage 3, perfect: all matches first": lambda right: average_precision(right) if not right[0] else 0.5,
     "stage 4, no match: ZeroDivisionError": lambda right: (
         sum((n / r) for n, r in enumerate(1 + right.nonzero()[:, 0], 1)) / int(right.sum())
     ),
@@ -107,6 +108,17 @@ def kth(impostor, k):
     return impostor.sort().values[k - 1]
 
 
+def just_below(impostor, fa):
+    return torch.nextafter(impostor.sort().values[int(fa * len(impostor) + 1e-6)], torch.tensor(-torch.inf))
+
+
+def test_just_below_the_first_refused_is_right():
+    def answer(genuine, impostor, fa):
+        return just_below(impostor, fa) if fa < 1 else torch.inf
+
+    assert check_threshold(answer) == "all stages passed"
+
+
 WRONG_THRESHOLD = {
     "stage 1, it runs": lambda genuine, impostor, fa: genuine.nonsense(),
     "stage 2, side": lambda genuine, impostor, fa: impostor.quantile(1 - fa),
@@ -117,6 +129,9 @@ WRONG_THRESHOLD = {
     "stage 5, ties": lambda genuine, impostor, fa: kth(impostor, round(fa * len(impostor))),
     "stage 6, everyone": lambda genuine, impostor, fa: (
         threshold(genuine, impostor, fa) if fa < 1 else kth(impostor, len(impostor) - 1)
+    ),
+    "stage 6, everyone: all 40 are allowed, IndexError": lambda genuine, impostor, fa: just_below(
+        impostor, fa
     ),
 }
 

@@ -115,6 +115,9 @@ def test_detail_counts_families_not_pictures():
     np.testing.assert_allclose(score.scores, [1, 1 / 4])
     assert score.areas.tolist() == [0.5, 0.5]
     assert score.lift == pytest.approx(5 / 4)
+    tensors = (torch.tensor(x) for x in ([bag, bag, bag, hat], [0, 0, 0, 1]))
+    given_as_tensors = detail_share(maps, [with_bag, with_bag, without, with_hat], *tensors)
+    np.testing.assert_array_equal(given_as_tensors.scores, score.scores)
 
 
 def test_attended_cells_are_the_highest():

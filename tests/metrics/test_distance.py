@@ -45,6 +45,13 @@ def test_number_types():
     np.testing.assert_allclose(pairwise_distance(np.zeros((1, 2)), G), 1)  # nothing is like nothing
 
 
+def test_arrays_that_run_backwards():
+    backwards = np.ascontiguousarray(G[:, ::-1])[:, ::-1]
+    assert backwards.strides[1] < 0
+    np.testing.assert_array_equal(pairwise_distance(Q, backwards), pairwise_distance(Q, G))
+    np.testing.assert_array_equal(pairwise_distance(Q[::-1], G), pairwise_distance(Q, G)[::-1])
+
+
 def test_wrong_input():
     with pytest.raises(ValueError, match=r"\(2, 2\) and \(3, 1\)"):
         pairwise_distance(Q, G[:, :1])

@@ -16,6 +16,14 @@ def test_by_hand():
     assert tensors.tolist() == [[2, 1]]
 
 
+def test_sums_beyond_float16():
+    means = multi_query_features(40000 * torch.ones(3, 2).half(), [7] * 3, [1] * 3, [7], [1])
+    assert means.dtype == torch.float32
+    assert means.tolist() == [[40000, 40000]]
+    for dtype in (torch.float64, torch.float32):
+        assert multi_query_features(FEATURES.to(dtype), PIDS, CAMIDS, [7], [1]).dtype == dtype
+
+
 def test_wrong_input():
     with pytest.raises(ValueError, match=r"2 of 3 queries have no image .* the first pid 8 of camera 2"):
         multi_query_features(FEATURES, PIDS, CAMIDS, [7, 8, 9], [1, 2, 1])

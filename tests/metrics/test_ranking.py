@@ -230,6 +230,10 @@ def test_chance_is_what_random_orders_give():
     rng = np.random.default_rng(0)
     drawn = [evaluate_ranking(rng.random((3, 6)), *ids).rank(1) for _ in range(3000)]
     assert np.mean(drawn) == pytest.approx(chance_rank1(*ids), abs=0.03)
+    for single_shot in (False, True):
+        for g_pids in ([8, 9], [-1, -1]):
+            with pytest.raises(ValueError, match="no query has a match"):
+                chance_rank1([7], g_pids, [1], [2, 2], single_shot)
 
 
 def test_wrong_input_says_what_is_wrong():

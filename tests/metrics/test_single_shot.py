@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +89,12 @@ def test_one_image_each_is_the_ordinary_ranking():
 def test_chance_is_one_in_as_many_as_there_are_people():
     ids = [1, 2], [1, 1, 2, 3, -1], [1, 1], [2, 2, 2, 2, 2]
     assert chance_rank1(*ids, single_shot=True) == pytest.approx(1 / 3)
+
+
+def test_bfloat16():
+    distances, ids = torch.rand(2, 3).bfloat16(), ([1, 2], [1, 2, 1], [1, 1], [2, 2, 2])
+    ranking = evaluate_single_shot(distances, *ids)
+    assert ranking.cmc.tolist() == evaluate_single_shot(distances.float(), *ids).cmc.tolist()
 
 
 def test_shapes_that_do_not_fit():

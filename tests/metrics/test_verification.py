@@ -28,6 +28,8 @@ def test_pairs_leave_out_junk(given_as):
     pairs = verification_pairs(*map(given_as, (distances, *ids)), chunk=1)
     np.testing.assert_allclose(pairs.genuine, [0.3, 1.2])
     np.testing.assert_allclose(pairs.impostor, [0.2, 0.4, 1.1, 1.3, 1.4])
+    coarse = verification_pairs(torch.tensor(distances).bfloat16(), *ids)
+    np.testing.assert_allclose(coarse.genuine, pairs.genuine, rtol=0.01)
 
 
 def test_roc_by_hand():

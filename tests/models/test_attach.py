@@ -50,3 +50,37 @@ def test_wrong_stages():
         attach(network(), ["layer1"], Recorder, (64, 64))
     with pytest.raises(ValueError, match="stage 'fc' does not put out one .B, C, H, W. feature map"):
         attach(network(), ["fc"], Recorder, (64, 64))
+
+
+class Iterated(torch.nn.Module):
+    """Calls the parts of a sequence one by one, and an auxiliary head in training only."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.ReLU())
+        self.head = torch.nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        for part in self.body:
+            x = part(x)
+        return self.head(x) if self.training else x
+
+
+@pytest.mark.parametrize("stage", ["body", "head"])
+def test_a_stage_that_is_not_called_is_refused(stage):
+    with pytest.raises(ValueError, match=f"does not call stage '{stage}'"):
+        attach(Iterated(), ["body.1", stage], Recorder, (8, 8))
+
+
+def test_the_attention_is_where_and_as_its_stage():
+    made = attach(Iterated().double().eval(), ["body.1"], RGA, (8, 8))
+    assert not any(module.training for module in made.modules())
+    assert {tensor.dtype for tensor in made.body[1].parameters()} == {torch.float64}
+    assert made(torch.randn(2, 3, 8, 8, dtype=torch.float64)).dtype == torch.float64
+    frozen = Iterated().train()
+    frozen.body[1].eval()
+    attach(frozen, ["body.1"], RGA, (8, 8))
+    assert frozen.training and not any(module.training for module in frozen.body[1].modules())
+    with torch.device("meta"):
+        network = Iterated()
+    assert attach(network, ["body.1"], lambda *_: torch.nn.BatchNorm2d(4), (8, 8)).body[1][1].weight.is_meta

@@ -98,6 +98,12 @@ def test_unknown_gates(name):
         ATTENTION[name](CHANNELS, SIZE, init_gates="open")
 
 
+@pytest.mark.parametrize("name", ["none", "non_local"])
+def test_unknown_gates_where_there_are_none(name):
+    with pytest.raises(ValueError, match="'released' or 'identity', got 'open'"):
+        create_model("resnet18", name, num_pids=3, size=(64, 32), init_gates="open")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_stands_behind_four_stages(name):
     model = create_model("resnet18", name, num_pids=3, size=(64, 32), init_gates="identity").eval()

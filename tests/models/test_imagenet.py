@@ -79,3 +79,13 @@ def test_imagenet_is_the_file_the_paper_used(monkeypatch):
     model = create_model("resnet50", "none", num_pids=2, weights="imagenet")
     assert asked[0].endswith("resnet50-0676ba61.pth")
     assert model.config["weights"] == "ImageNet (ResNet50_Weights.IMAGENET1K_V1)"
+
+
+def test_a_damaged_file_in_the_cache_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    file = tmp_path / "checkpoints" / "resnet18-f37072fd.pth"
+    file.parent.mkdir()
+    for content in (b"<html>404</html>", b""):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="resnet18-f37072fd.pth, could not read .*Delete that file"):
+            create_model("resnet18", "none", num_pids=2, weights="imagenet")

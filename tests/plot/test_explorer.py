@@ -1,6 +1,7 @@
 """The page's numbers are the network's: in the file, and, in a browser, wherever the cursor goes."""
 
 import base64
+import copy
 import html
 import json
 import math
@@ -182,6 +183,13 @@ def test_wrong_arguments_say_what_to_do(models):
         explorer(models, IMAGES[0])
     with pytest.raises(ValueError, match="at least one model"):
         explorer({}, IMAGES)
+    for wrong in ({"channels": 0}, {"channels": -1}, {"cells": (0, 1)}):
+        with pytest.raises(ValueError, match="at least 1 × 1 cells and 1 channel"):
+            explorer(models, IMAGES, **wrong)
+    broken = copy.deepcopy(models["RGA"])
+    torch.nn.init.constant_(broken.backbone.layer1[2].spatial.score.logit.weight, torch.nan)
+    with pytest.raises(ValueError, match="got NaN or infinity: look at the network's weights"):
+        explorer(broken, IMAGES, cells=(4, 2), channels=4)
 
 
 def test_the_page_needs_nothing_else(page):

@@ -108,6 +108,18 @@ def test_histograms_have_area_1_over_one_axis():
         assert (heights * np.diff(edges)).sum() == pytest.approx(1)
 
 
+def test_histograms_of_one_value():
+    figure = plot.histograms({"gates": torch.ones(5)}, "gate", "One")
+    assert "gates" in draw(figure)
+    heights, edges, _ = figure.axes[0].patches[0].get_data()
+    assert (edges[0], edges[-1]) == (0.5, 1.5) and (heights * np.diff(edges)).sum() == pytest.approx(1)
+
+
+def test_bfloat16_can_be_shown():
+    draw(plot.histograms({"near": torch.rand(50).bfloat16()}, "distance", "One"))
+    assert (look.rgb(torch.ones(1, 3, 8, 4).bfloat16()) == 255).all()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -115,6 +127,7 @@ def test_histograms_have_area_1_over_one_axis():
         (lambda: plot.images(torch.zeros(3, 8, 4)), r"expected images \(B, 3, H, W\)"),
         (lambda: plot.images(torch.zeros(0, 3, 8, 4)), "at least one"),
         (lambda: plot.attention(PEOPLE, {"gate": torch.zeros(2, 8, 4)}), "expected maps of gate"),
+        (lambda: plot.attention(PEOPLE, {}), "at least one stage, got none"),
         (lambda: plot.curves([]), "at least one log"),
         (lambda: plot.roles(PEOPLE[0], PEOPLE, ["match", "foe", "junk"]), "unknown role 'foe'"),
     ],

@@ -141,7 +141,17 @@ def test_channels_lie_beside_each_other_in_a_notebook():
             "maps on one grid",
         ),
         (lambda: plot.grad_cams(PEOPLE, {"a": np.ones((2, 4, 2))}, "", ""), "expected maps of a"),
+        (lambda: plot.grad_cams(PEOPLE, {}, "", ""), "at least one network, got none"),
+        (lambda: plot.relations(PEOPLE[0], RELATION, SIZE, [], ""), "at least one position"),
         (lambda: plot.channels(PEOPLE, np.ones((3, 5, 4, 2)), np.ones((3, 4)), ""), "of 3 images"),
+        (
+            lambda: plot.channels(PEOPLE, np.ones((3, 1, 4, 2)), np.ones((3, 1)), ""),
+            "at least 2 channels.* got 1 channels",
+        ),
+        (
+            lambda: plot.channels(PEOPLE, np.ones((3, 4, 4, 2)), np.ones((3, 4)), "", top=0),
+            "k=2 and top=0",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_refused(call, message):
