@@ -40,10 +40,10 @@ def add_data_sets(parser: argparse.ArgumentParser) -> list[argparse.ArgumentPars
     return parsers
 
 
-def load_data(args: argparse.Namespace) -> Splits:
-    """The data set that the arguments name, with the options that were given."""
+def load_data(args: argparse.Namespace, load: Callable[..., Splits] = data.load) -> Splits:
+    """The data set that the arguments name, with the options that were given; load: `data.load` or `data.read`."""
     given = {o.name: vars(args)[o.name] for o in options(data.DATASETS[args.name]) if o.name in args}
-    return data.load(
+    return load(
         args.name, **{k: tuple(value) if isinstance(value, list) else value for k, value in given.items()}
     )
 
