@@ -2,11 +2,14 @@
 
 import re
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -44,6 +47,17 @@ def test_constraints_are_exact_and_satisfy_pyproject():
     for name, requirement in wanted().items():
         assert pins[name] in requirement.specifier, f"{name}: {pins[name]} is not {requirement.specifier}"
     assert not [name for name in pins if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_constraints_can_be_installed_on_the_first_python_that_is_promised():
+    """As far as the versions are installed here; Debian 12 has Python 3.11.2."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for name, version in pins.items():
+        with suppress(PackageNotFoundError):
+            about = metadata(name)
+            if about["Version"] == version:
+                assert "3.11.0" in SpecifierSet(about["Requires-Python"] or ""), f"{name}=={version}"
 
 
 def test_versions_and_licence_agree():
