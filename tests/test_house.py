@@ -1,6 +1,8 @@
 """The files around the package agree with each other."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, metadata
@@ -84,6 +86,18 @@ def test_make_help_names_every_target():
     targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()) - {"help"}
     assert targets == set(re.findall(r'^\t@echo "make (\w+)', makefile, re.MULTILINE))
     assert {"train", "test", "lab", "bench", "check"} <= targets
+
+
+def test_what_the_readmes_commands_write_is_not_committed():
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("no clone")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    written = re.findall(r"--(?:out|sheet|json|index) (\S+)", readme)
+    usual = ["found.png", "photos.index", "network.onnx", "network.pt2"]
+    shown = ["results/ranked.png", "docs/a.png"]
+    check = ["git", "check-ignore", "--no-index", *written, *usual, *shown]
+    ignored = subprocess.run(check, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert len(written) >= 3 and ignored == [*written, *usual]
 
 
 def test_no_page_has_a_place_that_is_unfilled():

@@ -64,8 +64,9 @@ def load(
     1, 2, … in sorted order, over all subsets. pid -1 is junk and left out. A numeric pid 0 in a gallery of your own is
     a distractor; elsewhere it is a person.
 
-    Raises FileNotFoundError if there are no images, or not those of the table, and ValueError for names that do not
-    match, a broken table, subsets that contradict each other and a test_share that leaves no people.
+    Raises FileNotFoundError if there are no images, or not those of the table, and ValueError for several archives with
+    images, names that do not match, a broken table, subsets that contradict each other and a test_share that leaves no
+    people.
     """
     root = Path(root).expanduser()
     if pattern is not None and table is not None:
