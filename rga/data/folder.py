@@ -111,7 +111,8 @@ def load(
 def _locate(root: Path) -> Path | None:
     """root, if a table or images lie there outside its archives' folders; else the folder of the archive with images.
 
-    So a load that finds the archive unpacked reads the same folder as the load that unpacked it.
+    So a load that finds the archive unpacked reads the same folder as the load that unpacked it. Several archives are
+    one set if each is named as a subset.
     """
     archives = archives_in(root)
     targets = {target.name: target for target in archives.values()}
@@ -122,6 +123,8 @@ def _locate(root: Path) -> Path | None:
     for archive, target in archives.items():
         unpack(archive, target)
     filled = [name for name, target in targets.items() if _holds_data(target)]
+    if len(filled) > 1 and all(name.lower() in SUBSETS for name in filled):
+        return root
     if len(filled) > 1:
         raise ValueError(
             f"Expected one archive with images in {root}, got those that are unpacked into {', '.join(filled)}. Pass "

@@ -313,6 +313,14 @@ def test_several_archives_with_images_are_refused(tmp_path):
     assert sum(images for _, images, _ in folder.load(tmp_path / "mine").counts().values()) == 24
 
 
+def test_an_archive_for_each_subset(tmp_path):
+    draw(tmp_path / "source", *THREE)
+    for name in ("train", "query", "gallery"):
+        shutil.make_archive(tmp_path / "mine" / name, "zip", tmp_path / "source" / name)
+    first, second = (folder.load(tmp_path / "mine") for _ in "12")
+    assert first == second and first.counts() == folder.load(tmp_path / "source").counts()
+
+
 def test_an_archive_whose_folder_is_there_is_named(tmp_path):
     draw(tmp_path / "source", *THREE)
     shutil.make_archive(tmp_path / "mine" / "photos", "zip", tmp_path / "source")
