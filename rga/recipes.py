@@ -16,15 +16,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from rga import data
 from rga.data import DATASETS, Splits
 from rga.models import ATTENTION, STAGES, ReIDModel, create_model
+from rga.places import ROOT
 from rga.precision import PRECISIONS
 from rga.schedule import paper_schedule, short_schedule
 
 logger = logging.getLogger(__name__)
-
-# Relative paths start at the repository, wherever a notebook is started from; where rga is installed without it, at
-# the folder that Python was started in.
-_REPOSITORY = Path(__file__).resolve().parent.parent
-ROOT = _REPOSITORY if (_REPOSITORY / "notebooks").is_dir() else Path.cwd()
 
 SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
     "paper": lambda optimizer, epochs: paper_schedule(optimizer),

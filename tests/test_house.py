@@ -1,12 +1,17 @@
 """The files around the package agree with each other."""
 
 import re
+import shutil
+import subprocess
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -46,6 +51,17 @@ def test_constraints_are_exact_and_satisfy_pyproject():
     assert not [name for name in pins if name.startswith(("nvidia", "cuda", "triton"))]
 
 
+def test_constraints_can_be_installed_on_the_first_python_that_is_promised():
+    """As far as the versions are installed here; Debian 12 has Python 3.11.2."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for name, version in pins.items():
+        with suppress(PackageNotFoundError):
+            about = metadata(name)
+            if about["Version"] == version:
+                assert "3.11.0" in SpecifierSet(about["Requires-Python"] or ""), f"{name}=={version}"
+
+
 def test_versions_and_licence_agree():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == rga.__version__
@@ -70,6 +86,18 @@ def test_make_help_names_every_target():
     targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()) - {"help"}
     assert targets == set(re.findall(r'^\t@echo "make (\w+)', makefile, re.MULTILINE))
     assert {"train", "test", "lab", "bench", "check"} <= targets
+
+
+def test_what_the_readmes_commands_write_is_not_committed():
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("no clone")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    written = re.findall(r"--(?:out|sheet|json|index) (\S+)", readme)
+    usual = ["found.png", "photos.index", "network.onnx", "network.pt2"]
+    shown = ["results/ranked.png", "docs/a.png"]
+    check = ["git", "check-ignore", "--no-index", *written, *usual, *shown]
+    ignored = subprocess.run(check, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert len(written) >= 3 and ignored == [*written, *usual]
 
 
 def test_no_page_has_a_place_that_is_unfilled():

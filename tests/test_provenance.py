@@ -1,6 +1,7 @@
 """Records: complete, JSON, and whole or not at all."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -29,3 +30,29 @@ def test_write_json_is_whole_or_not_at_all(tmp_path):
         provenance.write_json(path, object())
     assert path.read_text(encoding="utf-8") == stored
     assert [p.name for p in path.parent.iterdir()] == ["metrics.json"]
+
+
+def test_write_json_leaves_nothing_where_it_fails(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OSError):
+        provenance.write_json(tmp_path / "a.json", 1)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_two_may_write_at_once(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def late(temporary, path):
+        monkeypatch.setattr(os, "replace", replace)
+        provenance.write_json(path, "other")  # between this one's writing and renaming
+        replace(temporary, path)
+
+    monkeypatch.setattr(os, "replace", late)
+    path = provenance.write_json(tmp_path / "a.json", "one")
+    assert json.loads(path.read_text(encoding="utf-8")) == "one"
+
+
+def test_file_names_that_are_no_text_survive(tmp_path):
+    name = os.fsdecode(b"caf\xe9 \xc3\xa9.jpg")
+    path = provenance.write_json(tmp_path / "a.json", {"path": name})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"path": name}

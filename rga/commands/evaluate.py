@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rga.commands.options import add_data_sets, add_flip, add_network, load_data, load_network
+from rga.commands.options import add_data_sets, add_flip, add_network, check_outputs, load_data, load_network
 from rga.engine import evaluate
 from rga.metrics import Ranking, chance_rank1, evaluate_ranking, evaluate_single_shot, rerank
 from rga.provenance import provenance, write_json
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score the network in a checkpoint on a data set, by the set's own protocol."""
+    check_outputs(args.json)
     model, splits = load_network(args), load_data(args)
     print(splits)
     evaluation = evaluate(model, splits, flip=args.flip, multi_query=args.multi_query, workers=args.readers)

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import tempfile
 import typing
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -40,10 +41,11 @@ def add_data_sets(parser: argparse.ArgumentParser) -> list[argparse.ArgumentPars
     return parsers
 
 
-def load_data(args: argparse.Namespace) -> Splits:
-    """The data set that the arguments name, with the options that were given."""
+def load_data(args: argparse.Namespace, examined: bool = True) -> Splits:
+    """The data set that the arguments name, with the options that were given: by `data.load`, or `data.read`."""
     given = {o.name: vars(args)[o.name] for o in options(data.DATASETS[args.name]) if o.name in args}
-    return data.load(
+    load = data.load if examined else data.read
+    return load(
         args.name, **{k: tuple(value) if isinstance(value, list) else value for k, value in given.items()}
     )
 
@@ -79,6 +81,27 @@ def whole_number(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
     return number
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1, neither of them, for `type=`."""
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text}")
+    return number
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """OSError for the first file that cannot be written, before hours go by; makes their folders."""
+    for path in filter(None, paths):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            raise OSError(f"{path} cannot be written ({error}): name a file elsewhere.") from error
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} cannot be written, it is a folder: name a file.")
 
 
 def check_files(paths: Iterable[Path]) -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rga import plot
-from rga.commands.options import add_flip, add_network, check_files, load_network, whole_number
+from rga.commands.options import add_flip, add_network, check_files, check_outputs, load_network, whole_number
 from rga.data import Sample, stack_images
 from rga.data.transforms import Size
 from rga.engine import embed
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     A query that lies in the folder itself is not found as its own match.
     """
     check_files(args.queries)
+    check_outputs(args.index, args.json, args.sheet)
     model = load_network(args)
     queries = embed(model, [Sample(query, -1, -1) for query in args.queries], flip=args.flip).embedding
     index = build_index(

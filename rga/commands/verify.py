@@ -7,7 +7,16 @@ from pathlib import Path
 
 import torch
 
-from rga.commands.options import add_data_sets, add_flip, add_network, check_files, load_data, load_network
+from rga.commands.options import (
+    add_data_sets,
+    add_flip,
+    add_network,
+    check_files,
+    check_outputs,
+    load_data,
+    load_network,
+    share,
+)
 from rga.data import Sample, Splits
 from rga.engine import Embeddings, embed
 from rga.metrics import Calibration, Pairs, calibrate, pairwise_distance, threshold_at, verification_pairs
@@ -25,8 +34,8 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
         add_network(one)
         add_flip(one)
         one.add_argument("--out", type=Path, required=True, metavar="FILE", help="the calibration (JSON)")
-        share = "share of the pairs of different people that may pass for one; default: 0.01"
-        one.add_argument("--false-accept", type=float, default=0.01, metavar="SHARE", help=share)
+        strangers = "share of the pairs of different people that may pass for one; default: 0.01"
+        one.add_argument("--false-accept", type=share, default=0.01, metavar="SHARE", help=strangers)
 
 
 def run_calibrate(args: argparse.Namespace) -> int:
@@ -36,6 +45,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
     of them, at random, decide the threshold and the probability; how often the threshold errs is measured on the
     others. Best are images of your own cameras: people whom the checkpoint was not trained on.
     """
+    check_outputs(args.out)
     model, splits = load_network(args), load_data(args)
     people = _halves(splits)
     query, gallery = (
@@ -62,8 +72,8 @@ def run_calibrate(args: argparse.Namespace) -> int:
         "measured_on": _rates(measuring, threshold.distance, people[1]),
         "provenance": provenance(args.device),
     }
-    write_json(args.out, content)
     print(f"{splits}\n\nThe threshold is the similarity {1 - threshold.distance:.3f}. {_measured(content)}")
+    write_json(args.out, content)
     return 0
 
 
@@ -99,8 +109,8 @@ def _rates(pairs: Pairs, threshold: float, people: set[int]) -> dict:
 def _measured(content: dict) -> str:
     rates = content["measured_on"]
     return (
-        f"Measured on {rates['people']} people of {content['data'][0]} whom neither the network nor the threshold had "
-        f"seen, it takes {100 * rates['false_accept']:.2f} % of {rates['impostor']:,} pairs of different people for "
+        f"Measured on {rates['people']} people of {content['data'][0]} whom the threshold had not seen, it "
+        f"takes {100 * rates['false_accept']:.2f} % of {rates['impostor']:,} pairs of different people for "
         f"the same, and recognises {100 * rates['true_accept']:.1f} % of {rates['genuine']:,} pairs of one person. "
         "Images unlike those have other rates."
     )
@@ -113,13 +123,14 @@ def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     made = "what python -m rga calibrate wrote for this network"
     parser.add_argument("--calibration", type=Path, required=True, metavar="FILE", help=made)
     prior = "how likely it was before looking that they are one person; default: 0.5"
-    parser.add_argument("--prior", type=float, default=0.5, metavar="SHARE", help=prior)
+    parser.add_argument("--prior", type=share, default=0.5, metavar="SHARE", help=prior)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the answer here, too")
 
 
 def run_verify(args: argparse.Namespace) -> int:
     """Say whether two images show the same person: a probability, and what a threshold makes of it."""
     check_files(args.images)
+    check_outputs(args.json)
     model = load_network(args)
     content = read_calibration(args.calibration, model)
     pair = embed(model, [Sample(image, -1, -1) for image in args.images], flip=content["flip"]).embedding

@@ -38,10 +38,20 @@ def load(name: str, root: str | Path | None = None, **options) -> Splits:
     """The data set called `name`, a key of DATASETS, in folder `root`; options are those of its own `load`.
 
     `load("cuhk03", root, boxes="labeled", protocol="new")`; `load("synthetic")` draws its people. What comes out is
-    examined (`rga.data.doctor`): its warnings are logged to "rga.data".
+    examined (`rga.data.doctor`, no image is decoded): its warnings are logged to "rga.data".
 
-    Raises ValueError for a name that is none of these, an option that the data set does not have and faults that would
-    make training or evaluation wrong; and what its own `load` raises.
+    Raises ValueError for faults that would make training or evaluation wrong; and what `read` raises.
+    """
+    splits = read(name, root, **options)
+    doctor.check(splits)
+    return splits
+
+
+def read(name: str, root: str | Path | None = None, **options) -> Splits:
+    """As `load`, for those who examine the set themselves.
+
+    Raises ValueError for a name that is none of these and an option that the data set does not have; and what its own
+    `load` raises.
     """
     if name not in DATASETS:
         raise ValueError(f"There is no data set {name!r}. Choose from: {', '.join(DATASETS)}.")
@@ -55,6 +65,4 @@ def load(name: str, root: str | Path | None = None, **options) -> Splits:
             f"Data set {name!r}: {error}. Its options are {', '.join(signature.parameters)}; "
             f"rga.data.{name}.load explains them."
         ) from None
-    splits = DATASETS[name](**options)
-    doctor.check(splits)
-    return splits
+    return DATASETS[name](**options)

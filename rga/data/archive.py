@@ -17,10 +17,7 @@ from tqdm.auto import tqdm
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CHUNK = 1 << 20  # bytes
-PASSING = {
-    getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO", "EFBIG", "EEXIST")
-}
+PASSING = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO", "EFBIG")}
 
 
 class RefusedError(Exception):
@@ -46,15 +43,32 @@ def locate(root: Path, holds: Callable[[Path], bool], archives: str = "*") -> Pa
     """
     if found := _search(root, holds):
         return found
+    for path, target in archives_in(root, archives).items():
+        unpack(path, target)
+        if found := _search(target, holds):
+            return found
+    return _search(root, holds)  # a set that comes in several archives is whole only now
+
+
+def archives_in(root: Path, names: str = "*") -> dict[Path, Path]:
+    """{archive: the folder that it is unpacked into}: root itself, or those in it whose names match the pattern."""
+    found = {}
     for path in [root] if root.is_file() else sorted(root.glob("[!.]*")):
         suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), None)
-        wanted = path == root or fnmatchcase(path.name.lower(), archives.lower())
+        wanted = path == root or fnmatchcase(path.name.lower(), names.lower())
         if suffix and wanted and path.is_file():
-            target = path.with_name(path.name[: -len(suffix)])
-            unpack(path, target)
-            if found := _search(target, holds):
-                return found
-    return _search(root, holds)  # a set that comes in several archives is whole only now
+            found[path] = path.with_name(path.name[: -len(suffix)])
+    return found
+
+
+def taken_as_unpacked(root: Path, archives: str = "*") -> str:
+    """What an error says, after a space, of archives whose folders are there; "" if there are none."""
+    return "".join(
+        f" {path} counts as unpacked, because the folder {target} is there: if that is not what the archive holds, "
+        "remove the folder and load again."
+        for path, target in archives_in(root, archives).items()
+        if target.is_dir()
+    )
 
 
 def _search(root: Path, holds: Callable[[Path], bool]) -> Path | None:
@@ -78,6 +92,10 @@ def unpack(archive: Path, target: Path) -> None:
     """
     if target.is_dir():
         return
+    if target.exists():
+        raise ValueError(
+            f"{archive} is unpacked into {target}, where a file is in the way: rename that file."
+        )
     about = archive.stat()
     scratch = target.with_name(f".{target.name}.part")
     tree = scratch / f"{about.st_size}-{about.st_mtime_ns}"  # never mixed with what another download left
@@ -85,8 +103,6 @@ def unpack(archive: Path, target: Path) -> None:
     read = _zip if archive.name.lower().endswith(".zip") else _tar
     with tqdm(total=about.st_size, desc=f"unpacking {archive.name}", unit="B", unit_scale=True) as bar:
         try:
-            if target.exists():
-                raise FileExistsError(errno.EEXIST, "a file is in the way", str(target))
             tree.mkdir(parents=True, exist_ok=True)
             with archive.open("rb") as packed:
                 for member in read(packed, tree):
@@ -134,9 +150,10 @@ def _zip(packed: IO[bytes], tree: Path) -> Iterator[Member]:
         for info in infos:
             kind = stat.S_IFMT(info.external_attr >> 16)
             place = _checked(info.filename, plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            is_folder = info.filename.endswith(("/", "\\"))  # zipfile knows only the first
             if info.flag_bits & 1:
                 raise RefusedError(f"{info.filename!r} needs the password that the set's authors give")
-            if place and not info.is_dir():
+            if place and not is_folder:
                 members.append(Member(place, info.file_size, lambda info=info: archive.open(info)))
         need = sum(m.size for m in members if not _is_whole(tree / m.place, m.size))
         if need > shutil.disk_usage(tree).free:

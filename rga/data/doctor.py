@@ -71,7 +71,7 @@ class Report:
 
 
 class File(NamedTuple):
-    """What is known of an image file. Equal images have equal keys: paths, or checksums of what was read."""
+    """What is known of an image file. Equal images have equal keys: their place on the disk, or checksums."""
 
     bytes: int  # -1 if the file is not there
     key: str | bytes
@@ -114,9 +114,12 @@ def check(splits: Splits, thorough: bool = False) -> Report:
 
 def _stat(path: Path) -> File:
     try:
-        return File(os.stat(path).st_size, os.fspath(path))
+        state = os.stat(path)
     except OSError:
         return File(-1, os.fspath(path))
+    # A link and its file are one picture. Not every file system numbers its files.
+    key = f"{state.st_dev} {state.st_ino}" if state.st_ino else os.path.realpath(path)
+    return File(state.st_size, key)
 
 
 def _read(path: Path) -> File:
@@ -137,6 +140,8 @@ def empty_subsets(splits: Splits, files: Files) -> Iterator[Finding]:
     empty = [subset for subset in ("train", "query", "gallery") if not getattr(splits, subset)]
     if {"query", "gallery"} <= set(empty):  # a set to train on, nothing more
         empty = [subset for subset in empty if subset == "train"]
+    elif empty == ["train"]:  # a set to test with, nothing more: rga.fit refuses it itself
+        empty = []
     yield from _finding(
         True, "subsets without images", empty, "Training needs train, evaluation needs query and gallery."
     )

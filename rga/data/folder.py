@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rga.data.archive import locate
+from rga.data.archive import archives_in, locate, taken_as_unpacked, unpack
 from rga.data.core import Sample, Splits
 from rga.data.names import Named, as_classes, images_in, names_in
 
@@ -60,19 +60,22 @@ def load(
     camera's only image is none, unless all of the person's cameras have one, and a person under one camera has no
     query. Without subsets, the share test_share of the people, drawn with `seed`, is for testing, and so divided.
 
-    pids and camids may be any text. If all are numbers they are kept; else they are numbered 1, 2, … in sorted order,
-    over all subsets. pid -1 is junk and left out. A numeric pid 0 in a gallery of your own is a distractor; elsewhere
-    it is a person.
+    pids and camids may be any text. If all are numbers (of at most 18 digits) they are kept; else they are numbered
+    1, 2, … in sorted order, over all subsets. pid -1 is junk and left out. A numeric pid 0 in a gallery of your own is
+    a distractor; elsewhere it is a person.
 
-    Raises FileNotFoundError if there are no images, or not those of the table, and ValueError for names that do not
-    match, a broken table, subsets that contradict each other and a test_share that leaves no people.
+    Raises FileNotFoundError if there are no images, or not those of the table, and ValueError for several archives with
+    images, names that do not match, a broken table, subsets that contradict each other and a test_share that leaves no
+    people.
     """
     root = Path(root).expanduser()
     if pattern is not None and table is not None:
         raise ValueError("Pass a pattern for the names or a table, not both.")
-    folder = locate(root, _holds_data)
+    folder = _locate(root)
     if folder is None:
-        raise FileNotFoundError(f"There are no images in {root}.{EXPECTED.format(root=root)}")
+        raise FileNotFoundError(
+            f"There are no images in {root}.{taken_as_unpacked(root)}{EXPECTED.format(root=root)}"
+        )
     folder = _unwrapped(folder, table)
     if table is None and pattern is None and (folder / TABLE).is_file():
         table = TABLE
@@ -105,18 +108,47 @@ def load(
     return Splits(folder.name, train, query, gallery, labels=labels, notes=tuple(notes))
 
 
+def _locate(root: Path) -> Path | None:
+    """root, if a table or images lie there outside its archives' folders; else the folder of the archive with images.
+
+    So a load that finds the archive unpacked reads the same folder as the load that unpacked it. Several archives are
+    one set if each is named as a subset.
+    """
+    archives = archives_in(root)
+    targets = {target.name: target for target in archives.values()}
+    if not root.is_dir() or (root / TABLE).is_file():
+        return locate(root, _holds_data)
+    if any(image.partition("/")[0] not in targets for image in images_in(root, nested=True)):
+        return root
+    for archive, target in archives.items():
+        unpack(archive, target)
+    filled = [name for name, target in targets.items() if _holds_data(target)]
+    if len(filled) > 1 and all(name.lower() in SUBSETS for name in filled):
+        return root
+    if len(filled) > 1:
+        raise ValueError(
+            f"Expected one archive with images in {root}, got those that are unpacked into {', '.join(filled)}. Pass "
+            "the archive of your set as root. Or, if the set is all of them, move the archives elsewhere and leave "
+            "their folders."
+        )
+    return targets[filled[0]] if filled else locate(root, _holds_data)
+
+
 def _holds_data(folder: Path) -> bool:
     return (folder / TABLE).is_file() or any(images_in(folder, nested=True))
 
 
 def _unwrapped(folder: Path, table: str | Path | None) -> Path:
-    """The folder, or that with table or subsets which is all it holds: archives often wrap everything in a folder."""
+    """The folder, or that with table or subsets which is all it holds: archives often wrap everything in a folder.
+
+    A folder with images of its own holds more than that.
+    """
     inner = folder
     while not ((inner / (table or TABLE)).is_file() or (table is None and any(_places(inner)))):
         below = [
             path for path in inner.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX"))
         ]
-        if len(below) != 1:
+        if len(below) != 1 or any(images_in(inner)):
             return folder
         inner = below[0]
     return inner
@@ -162,26 +194,32 @@ def read_table(folder: Path, table: str | Path) -> dict[str, list[Named]]:
         raise ValueError(f"{table} is not UTF-8 text ({error}): save it again as CSV in UTF-8.") from error
     header = text.partition("\n")[0].strip()
     rows = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
-    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    try:
+        rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+        lines = [(rows.line_num, row) for row in rows]
+    except csv.Error as error:
+        raise ValueError(
+            f"{table}, line {rows.line_num + 1}: {error}. Look for a quotation mark that is not closed."
+        ) from error
     if lacking := [name for name in ("path", "pid", "camid") if name not in rows.fieldnames]:
         raise ValueError(
             f"{table}, line 1: no column {', '.join(lacking)}. The first line must be path,pid,camid or "
             f"path,pid,camid,split, not {header[:80]!r}."
         )
     found, absent = defaultdict(list), []
-    for row in rows:
+    for number, row in lines:
         path, pid, camid, split = (
             (row.get(name) or "").strip() for name in ("path", "pid", "camid", "split")
         )
         if not (path and pid and camid):
-            raise ValueError(f"{table}, line {rows.line_num}: path, pid or camid is empty.")
+            raise ValueError(f"{table}, line {number}: path, pid or camid is empty.")
         if split and split.lower() not in SUBSETS:
             raise ValueError(
-                f"{table}, line {rows.line_num}: unknown split {split!r}. Choose from: train, query, gallery, test."
+                f"{table}, line {number}: unknown split {split!r}. Choose from: train, query, gallery, test."
             )
         image = folder / path.replace("\\", "/")
         if not image.is_file():
-            absent.append(f"line {rows.line_num}: {path}")
+            absent.append(f"line {number}: {path}")
         found[SUBSETS.get(split.lower(), "")].append(Named(image, pid, camid))
     if absent:
         raise FileNotFoundError(
@@ -206,7 +244,7 @@ def _numbered(found: dict[str, list[Named]]) -> dict[str, list[Sample]]:
 
 def _numbers(texts: Iterable[str]) -> dict[str, int]:
     texts = set(texts)
-    if all(re.fullmatch(r"-?\d+", text) for text in texts):
+    if all(re.fullmatch(r"-?\d{1,18}", text) for text in texts):  # more digits might not fit into a tensor
         return {text: int(text) for text in texts}
     return {text: number for number, text in enumerate(sorted(texts), 1)}
 

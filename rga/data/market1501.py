@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from rga.data.archive import locate
+from rga.data.archive import locate, taken_as_unpacked
 from rga.data.core import Splits
-from rga.data.names import as_classes, samples_in
+from rga.data.names import as_classes, images_in, samples_in
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 NAME = re.compile(r"(?P<pid>-1|\d{4})_c(?P<camid>[1-6])s\d_\d{6}_\d{2}\.")
@@ -43,9 +43,13 @@ def load(root: str | Path) -> Splits:
     archive.
     """
     root = Path(root).expanduser()
-    folder = locate(root, _is_market, archives="*market*")
+    # Other sets have these folders, too. One without any image of Market-1501 is taken only to say what is wrong.
+    folder = locate(root, _has_images, archives="*market*") or locate(root, _has_folders, archives="")
     if folder is None:
-        raise FileNotFoundError(f"Market-1501 is not in {root}. " + EXPECTED.format(root=root))
+        raise FileNotFoundError(
+            f"Market-1501 is not in {root}.{taken_as_unpacked(root, '*market*')} "
+            + EXPECTED.format(root=root)
+        )
     if absent := [name for name in FOLDERS.values() if not (folder / name).is_dir()]:
         raise FileNotFoundError(f"{folder} has no folder {', '.join(absent)}. " + EXPECTED.format(root=root))
     advice = (
@@ -79,5 +83,10 @@ def load(root: str | Path) -> Splits:
     )
 
 
-def _is_market(folder: Path) -> bool:
+def _has_folders(folder: Path) -> bool:
     return (folder / FOLDERS["train"]).is_dir() or (folder / FOLDERS["gallery"]).is_dir()
+
+
+def _has_images(folder: Path) -> bool:
+    places = [folder / FOLDERS[subset] for subset in ("train", "gallery")]
+    return any(NAME.match(image) for place in places if place.is_dir() for image in images_in(place))

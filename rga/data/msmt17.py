@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from rga.data.archive import locate
+from rga.data.archive import locate, taken_as_unpacked
 from rga.data.core import Sample, Splits
 from rga.data.names import as_classes
 
@@ -45,10 +45,16 @@ def load(root: str | Path, allow_missing: bool = False) -> Splits:
     images, and for a damaged archive.
     """
     root = Path(root).expanduser()
-    folder = locate(root, lambda folder: _version(folder) is not None, archives="*msmt*")
-    if folder is None:
-        raise FileNotFoundError(f"MSMT17 is not in {root}. " + EXPECTED.format(root=root))
     lists = [name for names in LISTS.values() for name in names]
+    # Many sets have folders train and test. One without any list is taken only to say what it lacks.
+    folder = locate(
+        root, lambda f: _version(f) and any((f / name).is_file() for name in lists), archives="*msmt*"
+    )
+    folder = folder or locate(root, _version, archives="")
+    if folder is None:
+        raise FileNotFoundError(
+            f"MSMT17 is not in {root}.{taken_as_unpacked(root, '*msmt*')} " + EXPECTED.format(root=root)
+        )
     if absent := [name for name in lists if not (folder / name).is_file()]:
         raise FileNotFoundError(f"{folder} has no {', '.join(absent)}. " + EXPECTED.format(root=root))
     version = _version(folder)

@@ -22,14 +22,22 @@ class Named(NamedTuple):
 def images_in(folder: Path, nested: bool = False) -> Iterator[str]:
     """The images in a folder (and, if nested, in those below it): paths below it, with forward slashes, unsorted.
 
-    Known by their suffix. Hidden files and folders are none of them. Raises OSError if a folder cannot be read.
+    Known by their suffix. Hidden files and folders are none of them. A folder that links lead to more than once is
+    looked into once. Raises OSError if a folder cannot be read.
     """
 
     def stop(error: OSError):
         raise error
 
+    seen = set()
     for path, folders, names in os.walk(folder, onerror=stop, followlinks=True):
-        folders[:] = [name for name in folders if nested and not name.startswith(".")]
+        state = os.stat(path)
+        place = (state.st_dev, state.st_ino) if state.st_ino else os.path.realpath(path)
+        if place in seen:  # a link back to a folder around it would repeat everything, many times
+            folders.clear()
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if nested and not name.startswith("."))
         below = os.path.relpath(path, folder).replace(os.sep, "/")
         for name in names:
             if name.lower().endswith(IMG_EXTENSIONS) and not name.startswith("."):
@@ -42,15 +50,16 @@ def names_in(folder: Path, pattern: re.Pattern, nested: bool = False, advice: st
     pattern has the named groups pid and camid. It is matched against the path below `folder`, written with forward
     slashes, from its first character; what follows the match does not matter.
 
-    Raises ValueError if an image does not match, with `advice` at its end, and OSError if a folder cannot be read.
+    Raises ValueError, with `advice` at its end, if an image does not match or a group of the match is empty, and
+    OSError if a folder cannot be read.
     """
     images = sorted(images_in(folder, nested))
     matches = [(image, pattern.match(image)) for image in images]
-    if strangers := [image for image, match in matches if not match]:
+    if strangers := [image for image, match in matches if not (match and match["pid"] and match["camid"])]:
         first = ", ".join(strangers[:5]) + (", …" if len(strangers) > 5 else "")
         raise ValueError(
             f"{len(strangers)} of the {len(images)} images in {folder} are not named as expected: {first}. Their path "
-            f"below that folder must begin with a match of {pattern.pattern} {advice}".rstrip()
+            f"below that folder must begin with a match of {pattern.pattern} with a pid and a camid. {advice}".rstrip()
         )
     return tuple(Named(folder / image, match["pid"], match["camid"]) for image, match in matches)
 

@@ -92,6 +92,7 @@ def test_the_answer_is_a_paragraph_and_json(answer, checkpoints, gallery, calibr
     assert content["images"] == [sample.path.as_posix() for sample in pair]
     assert f"(cosine similarity {1 - distance:.3f})" in out and "if 50 % of all pairs do" in out
     assert "Measured on 2 people of CUHK03" in out and "pairs of one person" in out
+    assert "whom the threshold had not seen, it takes" in out  # and the network? nobody asked
     assert out.startswith("Probably") and ("accepts them" in out) == content["accepted"]
 
 
@@ -108,8 +109,42 @@ def test_strangers_are_less_likely_the_same(answer, tmp_path, capsys):
         assert answer("--prior", prior, "--json", tmp_path / "answer.json") == 0
         found.append(json.loads((tmp_path / "answer.json").read_text())["probability"])
     assert found[1] < found[0] and "if 0.1 % of all pairs do" in capsys.readouterr().out
-    assert answer("--prior", 0) == 1
-    assert "expected a prior between 0 and 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["0", "1", "-0.1", "nan"])
+def test_shares_are_between_0_and_1_before_anything_runs(answer, tmp_path, wrong, capsys):
+    for run in (
+        lambda: answer("--prior", wrong, network="nowhere"),
+        lambda: main(f"calibrate cuhk03 nowhere --checkpoint none --out a --false-accept={wrong}".split()),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            run()
+        assert f"expected a number between 0 and 1, got {wrong}" in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_written_are_noticed_first(answer, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    faults = {tmp_path / "file" / "out.json": "cannot be written", tmp_path / "folder": "it is a folder"}
+    for path, message in faults.items():
+        # The checkpoint is not there either, and would be missed next.
+        measure = ["calibrate", "cuhk03", "nowhere", "--checkpoint", "nowhere.pt", "--out", str(path)]
+        for status in (answer("--json", path, network="nowhere"), main(measure)):
+            assert status == 1
+        assert capsys.readouterr().err.count(message) == 2
+
+
+def test_the_result_is_printed_even_if_its_file_cannot_be_written(
+    checkpoints, cuhk03, tmp_path, monkeypatch, capsys
+):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(verify, "write_json", full)
+    given = ["--checkpoint", str(checkpoints / "one.pt"), "--device", "cpu", "--false-accept", "0.25"]
+    assert main(["calibrate", "cuhk03", str(cuhk03), *given, "--out", str(tmp_path / "a.json")]) == 1
+    out, err = capsys.readouterr()
+    assert "The threshold is the similarity" in out and "No space left" in err
 
 
 @pytest.mark.parametrize(

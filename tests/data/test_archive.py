@@ -151,6 +151,18 @@ def test_old_zips_names_and_windows_separators(tmp_path):
     assert tree(tmp_path / "a") == {"set/café.jpg": b"1"}
 
 
+def test_folder_entries_of_windows_are_no_files(tmp_path):
+    path = pack(tmp_path / "a.zip", {"set#": b"", "set#1.jpg": b"1"})
+    path.write_bytes(path.read_bytes().replace(b"set#", b"set\\"))
+    unpack(path, tmp_path / "a")
+    assert tree(tmp_path / "a") == {"set/1.jpg": b"1"}
+
+
+def test_a_file_where_a_folder_must_be_is_no_fault_of_the_disk(tmp_path):
+    """What cannot be mended by loading again is not kept."""
+    refused(pack(tmp_path / "a.zip", {"set": b"", "set/1.jpg": b"1"}), "damaged.*download it again")
+
+
 def test_files_can_be_read_by_others_as_any_new_file(tmp_path):
     unpack(pack(tmp_path / "a.zip"), tmp_path / "a")
     (tmp_path / "new").touch()

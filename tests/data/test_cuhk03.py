@@ -79,6 +79,17 @@ def test_released_codes_tree(release):
 
 
 @pytest.mark.parametrize("protocol", cuhk03.PROTOCOLS)
+def test_what_lies_beside_root_is_another_set(release, protocol):
+    tiny.write_crops(release.parent / "images_labeled", tiny.stems())
+    splits = cuhk03.load(release, protocol=protocol)
+    assert {sample.path.parent for sample in splits.train} == {release / "images_labeled"}
+    name = "cuhk03_new_protocol_config_labeled.mat"
+    (release / name).rename(release.parent / name)
+    with pytest.raises(FileNotFoundError, match="The protocol file"):
+        cuhk03.load(release)
+
+
+@pytest.mark.parametrize("protocol", cuhk03.PROTOCOLS)
 @pytest.mark.parametrize("name", ["cuhk03_release.zip", "CUHK03.ZIP"])
 @pytest.mark.parametrize("given", ["folder", "archive"])
 def test_release_as_downloaded(tmp_path, protocol, name, given):
@@ -192,6 +203,14 @@ def test_unknown_splits_list_the_choices(release, protocol, split, last):
         ValueError, match=rf"{protocol} protocol has no split {split}\. Choose from: 0 … {last}\."
     ):
         cuhk03.load(release, protocol=protocol, split=split)
+
+
+@pytest.mark.parametrize("protocol", cuhk03.PROTOCOLS)
+def test_an_archive_whose_folder_is_there_is_named(tmp_path, protocol):
+    (tmp_path / "cuhk03_release.zip").touch()
+    (tmp_path / "cuhk03_release").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"release\.zip counts as unpacked, .*remove the folder"):
+        cuhk03.load(tmp_path, protocol=protocol)
 
 
 @pytest.mark.parametrize("exists", [True, False])

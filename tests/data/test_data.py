@@ -27,6 +27,7 @@ def test_what_is_loaded_is_examined(tmp_path, caplog):
     next((root / "images_labeled").iterdir()).write_bytes(b"")
     with pytest.raises(ValueError, match="files that are not there or are empty: 1"):
         data.load("cuhk03", root)
+    assert data.read("cuhk03", root).num_pids == 5  # examined by who asked
 
 
 def test_public_names_exist():

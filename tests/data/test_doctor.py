@@ -67,7 +67,6 @@ def moved(samples, **changes):
 
 
 FAULTS = [  # error, how the splits are broken, what is then said, of how many, and the first
-    (True, lambda s: {"train": (), "labels": (), "published": {}}, "subsets without images", 1, "train"),
     (True, lambda s: {"query": (), "multi_query": (), "published": {}}, "subsets without images", 1, "query"),
     (True, lambda s: {"gallery": (), "published": {}}, "subsets without images", 1, "gallery"),
     (
@@ -204,6 +203,19 @@ def test_each_fault_of_the_lists_is_found_alone(healthy, error, broken, what, co
 def test_a_set_to_train_on_only_is_legal(healthy):
     alone = replace(healthy, query=(), gallery=(), multi_query=(), published={})
     assert not doctor.examine(alone).findings
+
+
+def test_a_set_to_test_with_only_is_legal(healthy):
+    alone = replace(healthy, train=(), labels=(), published={})
+    assert not doctor.examine(alone).findings
+
+
+def test_a_link_and_its_file_are_one_picture(healthy):
+    link = healthy.gallery[5].path
+    link.unlink()
+    link.symlink_to(healthy.train[0].path)
+    finding = only(doctor.examine(healthy))
+    assert finding.error and finding.first == ("train/0_1.png = gallery/8_2.png",)
 
 
 def test_queries_that_are_junk_of_the_gallery_are_legal(healthy):

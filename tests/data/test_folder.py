@@ -91,6 +91,14 @@ def test_images_that_do_not_match(tmp_path):
         folder.load(tmp_path)
 
 
+def test_a_group_that_is_left_out_is_no_match(tmp_path):
+    draw(tmp_path, "1_c1.png", "2.png")
+    with pytest.raises(
+        ValueError, match=r"1 of the 2 images .*: 2\.png.* with a pid and a camid.*pass pattern="
+    ):
+        folder.load(tmp_path, pattern=r"(?P<pid>\d+)(?:_c(?P<camid>\d))?")
+
+
 @pytest.mark.parametrize(
     "pattern, what", [(r"(?P<pid>\d+)", "no group camid"), (r"(?P<pid", "no regular expression")]
 )
@@ -231,6 +239,13 @@ def test_a_table_that_is_no_text(tmp_path):
         folder.load(tmp_path, table="other.csv")
 
 
+def test_a_table_that_csv_cannot_read(tmp_path):
+    draw(tmp_path, *IMAGES)
+    (tmp_path / "samples.csv").write_text(ROWS + '"' + "x" * 200_000, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"samples\.csv, line 7: field larger.*quotation mark"):
+        folder.load(tmp_path)
+
+
 # ---------------------------------------------------------------- numbers and places
 
 
@@ -250,6 +265,12 @@ def test_numbers_stay_and_0_is_a_person_where_people_are_divided(tmp_path):
     assert {*splits.labels} | {s.pid for s in splits.query} == {0, 1, 2, 3}
 
 
+def test_numbers_too_long_for_a_tensor_are_texts(tmp_path):
+    long = "9" * 20
+    splits = folder.load(draw(tmp_path, "train/1_1.png", f"query/2_{long}.png", "gallery/2_1.png"))
+    assert [(s.pid, s.camid) for s in splits.query + splits.gallery] == [(2, 2), (2, 1)]
+
+
 def test_archives_and_folders_around(tmp_path):
     draw(tmp_path / "source" / "mine", *THREE)
     (tmp_path / "source" / "__MACOSX").mkdir()
@@ -262,6 +283,60 @@ def test_archives_and_folders_around(tmp_path):
             splits = folder.load(root)
             assert splits.counts() == expected.counts()
             assert all(sample.path.is_file() for sample in splits.train)
+
+
+def test_a_set_in_an_archive_is_the_same_on_every_load(tmp_path):
+    """Once unpacked, its images lie below root, too: there their paths have one folder more."""
+    draw(
+        tmp_path / "source", *(f"{who}/cam{c}_{i}.png" for who in ("anna", "bob") for c in "12" for i in "ab")
+    )
+    shutil.make_archive(tmp_path / "mine" / "photos", "zip", tmp_path / "source")
+    first, second = (
+        folder.load(tmp_path / "mine", pattern=r"(?P<pid>[^/]+)/cam(?P<camid>\d+)_") for _ in "12"
+    )
+    assert first == second and first.counts()["train"] == (1, 4, 2)
+    draw(tmp_path / "mine", "zoe/cam1_a.png")  # images of one's own: root is the set
+    found = folder.load(tmp_path / "mine", pattern=r"(?:photos/)?(?P<pid>[^/]+)/cam(?P<camid>\d+)_")
+    assert found.name == "mine" and sum(images for _, images, _ in found.counts().values()) == 9
+
+
+def test_several_archives_with_images_are_refused(tmp_path):
+    draw(tmp_path / "source", *people(2))
+    for name in "ab":
+        shutil.make_archive(tmp_path / "mine" / name, "zip", tmp_path / "source")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="one archive with images in .* into a, b. Pass the archive"):
+            folder.load(tmp_path / "mine")
+    assert folder.load(tmp_path / "mine" / "a.zip").name == "a"
+    for name in "ab":
+        (tmp_path / "mine" / f"{name}.zip").unlink()
+    assert sum(images for _, images, _ in folder.load(tmp_path / "mine").counts().values()) == 24
+
+
+def test_an_archive_for_each_subset(tmp_path):
+    draw(tmp_path / "source", *THREE)
+    for name in ("train", "query", "gallery"):
+        shutil.make_archive(tmp_path / "mine" / name, "zip", tmp_path / "source" / name)
+    first, second = (folder.load(tmp_path / "mine") for _ in "12")
+    assert first == second and first.counts() == folder.load(tmp_path / "source").counts()
+
+
+def test_an_archive_whose_folder_is_there_is_named(tmp_path):
+    draw(tmp_path / "source", *THREE)
+    shutil.make_archive(tmp_path / "mine" / "photos", "zip", tmp_path / "source")
+    (tmp_path / "mine" / "photos").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"photos\.zip counts as unpacked, .*remove the folder"):
+        folder.load(tmp_path / "mine")
+    (tmp_path / "mine" / "photos").rmdir()
+    assert len(folder.load(tmp_path / "mine").train) == 2
+
+
+def test_images_beside_a_folder_with_subsets_are_not_dropped(tmp_path):
+    draw(tmp_path / "inner", *THREE)
+    assert folder.load(tmp_path).name == "inner"
+    draw(tmp_path, "preview.png")
+    with pytest.raises(ValueError, match=r"preview\.png.*Images that are no samples must lie elsewhere"):
+        folder.load(tmp_path)
 
 
 def test_no_images_there(tmp_path):

@@ -92,6 +92,23 @@ def test_an_absent_folder_is_named(market):
     assert "\n    Market-1501-v15.09.15/\n" in str(error.value)
 
 
+def test_another_set_with_the_same_folders_is_passed_over(market):
+    other = market.parent / "0_other"
+    for folder in ("bounding_box_train", "bounding_box_test", "query"):
+        (other / folder).mkdir(parents=True)
+        (other / folder / "0005_c2_f0046985.jpg").touch()
+    assert market1501.load(market.parent) == market1501.load(market)
+    with pytest.raises(ValueError, match=r"images in .*0_other.* are not named as expected"):
+        market1501.load(other)
+
+
+def test_an_archive_whose_folder_is_there_is_named(tmp_path):
+    (tmp_path / "Market.zip").touch()
+    (tmp_path / "Market").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"Market\.zip counts as unpacked, .*remove the folder"):
+        market1501.load(tmp_path)
+
+
 @pytest.mark.parametrize("root", ["", "nowhere"])
 def test_no_market_there(tmp_path, root):
     with pytest.raises(FileNotFoundError, match="(?s)Market-1501 is not in .*Get it from"):

@@ -94,6 +94,21 @@ def test_lists_that_are_not_there_are_named(msmt):
         msmt17.load(msmt)
 
 
+def test_another_set_with_folders_train_and_test_is_passed_over(msmt):
+    for name in ("train", "test"):
+        (msmt.parent / "0_other" / name).mkdir(parents=True)
+    assert msmt17.load(msmt.parent) == msmt17.load(msmt)
+    with pytest.raises(FileNotFoundError, match="0_other has no list_train"):
+        msmt17.load(msmt.parent / "0_other")
+
+
+def test_an_archive_whose_folder_is_there_is_named(tmp_path):
+    (tmp_path / "MSMT17.tar").touch()
+    (tmp_path / "MSMT17").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"MSMT17\.tar counts as unpacked, .*remove the folder"):
+        msmt17.load(tmp_path)
+
+
 def test_no_msmt_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="(?s)MSMT17 is not in .*Ask its authors"):
         msmt17.load(tmp_path)

@@ -46,6 +46,13 @@ def test_folders_that_are_links_are_entered(tmp_path):
     assert list(images_in(tmp_path / "train", nested=True)) == ["0001/c1.jpg"]
 
 
+def test_links_that_lead_back_repeat_nothing(tmp_path):
+    touch(tmp_path / "train", "a/0001_c1.jpg", "b/0002_c1.jpg")
+    (tmp_path / "train" / "self").symlink_to(tmp_path / "train")
+    (tmp_path / "train" / "c").symlink_to(tmp_path / "train" / "b")
+    assert sorted(images_in(tmp_path / "train", nested=True)) == ["a/0001_c1.jpg", "b/0002_c1.jpg"]
+
+
 def test_names_of_another_form_are_listed(tmp_path):
     touch(tmp_path, "0001_c1.jpg", *(f"person{i}.jpg" for i in range(7)))
     with pytest.raises(

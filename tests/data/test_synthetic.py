@@ -1,6 +1,7 @@
 """Drawn people: the release has CUHK03's format, is the same for the same seed, and its truth fits its pictures."""
 
 import filecmp
+import io
 import json
 import os
 import resource
@@ -239,6 +240,27 @@ def test_classic_splits(root):
     assert {s.pid for s in first.query} != {s.pid for s in last.query}
 
 
+def test_without_a_root_they_are_drawn_where_data_lies(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic, "ROOT", tmp_path)
+    splits = synthetic.load(**SMALLEST, workers=1)
+    assert splits.train[0].path.parts[-3].startswith("synthetic-2x2-seed0-")
+    assert splits.train[0].path.parents[2] == tmp_path / "data"
+
+
+@pytest.mark.parametrize(("people", "processes"), [(20, 8), (3, 3)])
+def test_processes_are_no_more_than_eight_or_people(monkeypatch, people, processes):
+    class Child:
+        stdout = io.BytesIO()
+        kill = communicate = lambda self: None
+
+    started = []
+    monkeypatch.setattr(release, "_cores", lambda: 64)
+    monkeypatch.setattr(release, "Popen", lambda *_, **__: started.append(Child()) or started[-1])
+    with pytest.raises(ValueError, match="ended early"):
+        next(release._pictures({}, [None] * people, None))
+    assert len(started) == processes
+
+
 def test_progress_is_shown(tmp_path, capsys):
     synthetic.draw_release(tmp_path / "people", **SMALLEST, workers=1)
     assert "drawing people: 100%" in capsys.readouterr().err
@@ -263,6 +285,8 @@ def test_settings_are_checked(root, tmp_path):
         synthetic.load(tmp_path / "new", occlusion=2)
     with pytest.raises(ValueError, match="at least 2 people"):
         synthetic.load(tmp_path / "new", identities=(1, 5))
+    with pytest.raises(ValueError, match="seed is a whole number from 0, got -1"):
+        synthetic.load(tmp_path / "new", seed=-1)
     with pytest.raises(ValueError, match="same_clothes is between 0 and 1"):
         synthetic.load(tmp_path / "new", same_clothes=-1)
     with pytest.raises(FileNotFoundError, match="part maps exist for drawn people only"):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rga.data.archive import locate
+from rga.data.archive import locate, taken_as_unpacked
 from rga.data.core import Sample, Splits
 from rga.data.cuhk03 import repacked
 from rga.data.cuhk03.extraction import extract
@@ -104,11 +104,12 @@ def _classic(root: Path, boxes: str, split: int, allow_missing: bool) -> Splits:
     if release is None:
         raise FileNotFoundError(
             f"{RELEASE} is not in {root}. The classic protocol reads in it (`testsets`) whom each split tests, even if "
-            'the crops were extracted before: put it there, or pass protocol="new". '
-            + EXPECTED.format(root=root, boxes=boxes)
+            'the crops were extracted before: put it there, or pass protocol="new".'
+            f"{taken_as_unpacked(root, ARCHIVES)} " + EXPECTED.format(root=root, boxes=boxes)
         )
     subsets = classic(release / RELEASE, boxes, split)
-    found = (named_crops(folder, boxes) for folder in (release, release.parent, root))
+    around = [release, release.parent, root] if release != root else [root]  # beside root lie other sets
+    found = (named_crops(folder, boxes) for folder in around)
     crops = next(filter(None, found), None) or _extracted(release, boxes, subsets)
     return _splits(
         subsets,
@@ -136,8 +137,8 @@ def _find(root: Path, boxes: str) -> tuple[Path | None, dict[str, Path]]:
         if source or crops:
             return source, crops
     raise FileNotFoundError(
-        f"Neither cuhk-03.mat nor a folder of CUHK03's {boxes} crops is in {root}. "
-        + EXPECTED.format(root=root, boxes=boxes)
+        f"Neither cuhk-03.mat nor a folder of CUHK03's {boxes} crops is in {root}."
+        f"{taken_as_unpacked(root, ARCHIVES)} " + EXPECTED.format(root=root, boxes=boxes)
     )
 
 
@@ -150,7 +151,7 @@ def _around(root: Path, source: Path | None, crops: dict[str, Path]) -> list[Pat
     folders = [root.parent] if root.is_file() else [root, root / "cuhk03_release"]
     for inner in [source, *(crop.parent for crop in list(crops.values())[:1])]:
         if inner:
-            folders += [inner, inner.parent]
+            folders += [inner, inner.parent] if inner != root else [root]
     return folders
 
 

@@ -30,13 +30,12 @@ from PIL import Image
 
 from rga.data import cuhk03
 from rga.data.core import Splits
+from rga.places import ROOT
 
 from . import release
 from .person import DETAILS, Part
 
 __all__ = ["DETAILS", "Part", "draw_release", "load", "read_parts", "read_people"]
-
-_DATA = Path(__file__).resolve().parents[3] / "data"
 
 
 def draw_release(
@@ -55,8 +54,8 @@ def draw_release(
 
     identities: people to train on and people to test on. images_per_camera: at most; three in ten (person, camera)
     have one fewer. lookalikes, same_clothes, occlusion, light: how hard it is, see above. paper_scale: 1467 people in
-    five camera pairs, 767 to train on, instead of identities. workers: processes, None for all cores; they change
-    nothing but the time. The same settings give the same bytes.
+    five camera pairs, 767 to train on, instead of identities. workers: processes, None for one per core but 8 at
+    most; they change nothing but the time. The same settings give the same bytes.
 
     The folder is written beside root and renamed when it is whole, so that a run that is killed can simply be started
     again. FileExistsError if root exists; ValueError for settings that cannot be drawn and a folder that cannot be
@@ -90,13 +89,14 @@ def load(
 ) -> Splits:
     """Splits of drawn people; draws them first if root does not exist. Settings as in `draw_release`.
 
-    root: None for data/synthetic-… in the repository, named after the settings. boxes, protocol, split: as in
+    root: None for data/synthetic-…, named after the settings, in the repository or, where rga is installed without
+    it, in the folder that Python was started in. boxes, protocol, split: as in
     `cuhk03.load`, whose errors are raised, too; ValueError if root holds a release drawn with other settings.
     """
     settings = release.knobs(
         identities, images_per_camera, seed, lookalikes, same_clothes, occlusion, light, paper_scale
     )
-    root = _DATA / _folder(settings) if root is None else Path(root).expanduser()
+    root = ROOT / "data" / _folder(settings) if root is None else Path(root).expanduser()
     if not root.exists():
         release.write(root, settings, workers)
     _check(root, settings)

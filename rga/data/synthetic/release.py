@@ -74,6 +74,8 @@ def knobs(
     for name, value in {"lookalikes": lookalikes, "occlusion": occlusion, "light": light, **new}.items():
         if not 0 <= value <= 1:
             raise ValueError(f"{name} is between 0 and 1, got {value}.")
+    if seed < 0:
+        raise ValueError(f"seed is a whole number from 0, got {seed}.")
     settings = {
         "version": VERSION,
         "identities": list(identities),
@@ -277,7 +279,9 @@ def _write_person(
 
 def _pictures(settings: dict, members: list[Member], workers: int | None) -> Iterator[dict[int, Picture]]:
     """The pictures of each member in order, drawn by `workers` processes that take turns."""
-    workers = min(_cores() if workers is None else workers, len(members))
+    workers = min(
+        min(8, _cores()) if workers is None else workers, len(members)
+    )  # each imports torch: 0.4 GB
     if workers <= 1:
         yield from (_portray(settings, member) for member in members)
         return
