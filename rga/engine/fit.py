@@ -298,9 +298,11 @@ def _digest(samples: Sequence[Sample]) -> str:
 
 def _check_labels(model: ReIDModel, samples: Sequence[Sample]) -> None:
     pids, num_pids = {sample.pid for sample in samples}, model.classifier.out_features
-    if not pids or min(pids) < 0 or max(pids) >= num_pids:
-        found = f"{len(pids)} from {min(pids)} to {max(pids)}" if pids else "none"
+    if not pids:
+        raise ValueError("there is no image to train on: expected samples, such as splits.train, got none.")
+    if min(pids) < 0 or max(pids) >= num_pids:
         raise ValueError(
-            f"training identities must be numbered 0 … {num_pids - 1}, the classes of this network; got {found}. "
-            "Build the network with num_pids=splits.num_pids, and train it on splits.train."
+            f"training identities must be numbered 0 … {num_pids - 1}, the classes of this network; got {len(pids)} "
+            f"from {min(pids)} to {max(pids)}. Build the network with num_pids=splits.num_pids, and "
+            "train it on splits.train."
         )
