@@ -24,15 +24,10 @@ __all__ = [
     "search",
 ]
 
+LATER = {"allocation", "export", "gradcam", "plot", "recipes", "runs"}  # loaded when somebody asks for them
+
 
 def __getattr__(name: str):
-    if name in (
-        "allocation",
-        "export",
-        "gradcam",
-        "plot",
-        "recipes",
-        "runs",
-    ):  # loaded when somebody asks for them
+    if name in LATER:
         return importlib.import_module(f"rga.{name}")
     raise AttributeError(f"module 'rga' has no attribute {name!r}")

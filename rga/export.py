@@ -8,7 +8,6 @@ the network before it gets its name.
 import copy
 import importlib.util
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from rga.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from rga.models import Output, ReIDModel
+from rga.whole import whole
 
 TOLERANCE = 1e-4  # largest difference in any component of a feature of length 1
 BATCHES = (1, 5)  # that files are compared with
@@ -173,9 +173,7 @@ def _write(
     load: Callable[[Path], Callable[[Tensor], Tensor]],
 ) -> Exported:
     """Save under a temporary name, load, compare, and rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
-    try:
+    with whole(path) as partial:
         save(partial)
         exported, images = load(partial), [network.example(batch) for batch in BATCHES]
         difference = torch.stack([(exported(x) - network(x)).abs().max() for x in images]).max().item()
@@ -185,7 +183,4 @@ def _write(
                 f"of {difference:g}, so {path} was not written: look whether the network itself gives NaN, or try the "
                 "other format, or other versions of torch and onnxruntime."
             )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return Exported(path, about, difference)

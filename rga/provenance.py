@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 import time
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 import torchvision
 
 from rga import __version__
+from rga.whole import whole
 
 
 def provenance(device: str | torch.device | None = None) -> dict:
@@ -53,21 +53,12 @@ def _cpu_name() -> str:
 
 
 def write_json(path: str | Path, value) -> Path:
-    """Write value as JSON, whole or not at all; arrays and tensors become lists, paths text. Returns path.
-
-    Of two that write at once the later wins.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write value as JSON, whole or not at all; arrays and tensors become lists, paths text. Returns path."""
     text = json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n"
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
+    with whole(path) as partial:
         # File names that are no text hold characters that UTF-8 lacks: as \udcff they are JSON.
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return Path(path)
 
 
 def _plain(value):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import torch
 from torch.optim import Optimizer
@@ -31,7 +31,6 @@ SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
 LEAST = {"p": 2, "k": 2, "epochs": 1, "accumulate": 1, "save_every": 1, "keep": 1}
 LEAST |= {"split": 0, "seed": 0, "workers": 0, "evaluate_every": 0}
 PATHS = {"out": (), "root": (None,), "cache": (True, False), "weights": ("random", "imagenet")}
-SWITCHES = ("allow_missing", "every_image", "compile", "sync_norm", "gather", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -160,8 +159,8 @@ def _check(values: dict[str, Any]) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
     # Any text would do as True, and papermill makes a bool of True and False, but not of false.
-    for name in SWITCHES:
-        if not isinstance(values[name], bool):
+    for name, kind in get_type_hints(Recipe).items():
+        if kind is bool and not isinstance(values[name], bool):
             raise ValueError(f"{name} must be True or False, got {values[name]!r}.")
     for name, others in PATHS.items():
         value = values[name]
@@ -230,8 +229,8 @@ def quick(**changes: object) -> Recipe:
     `make train`, or papermill notebooks/03_train.ipynb out.ipynb, or python -m rga train
 
     Hardware: 2 CPU cores. Measured on an AMD EPYC: 1.8 minutes of training; rank-1 / mAP 73.6 / 76.3 % of one seed
-    (results/drawn_people.json), chance 0.7 %. Twice the paper's rate: of five recipes the
-    quickest to 75 % mAP in the mean of three seeds (results/README.md).
+    (results/drawn_people.json), chance 0.7 %. Twice the paper's rate: of five recipes the quickest to 75 % mAP in
+    the mean of three seeds (results/README.md).
     """
     # A CPU multiplies bfloat16 well, but has no depthwise convolutions in it.
     if torch.cuda.is_available():

@@ -30,9 +30,8 @@ class Record:
         row = {name: value for name, value in asdict(log).items() if name != "held"}
         if self.table is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.file = (self.folder / "log.csv").open(
-                "w", newline="", encoding="utf-8", buffering=1
-            )  # line by line
+            line_by_line = {"newline": "", "encoding": "utf-8", "buffering": 1}
+            self.file = (self.folder / "log.csv").open("w", **line_by_line)
             self.table = csv.DictWriter(self.file, list(row))
             self.table.writeheader()
         self.table.writerow(row)

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,6 +18,7 @@ from rga.data.images import read_image
 from rga.data.names import images_in
 from rga.engine import embed
 from rga.models import ReIDModel
+from rga.whole import whole
 
 FORMAT = 1
 LARGE = 100_000  # images: from here on faiss searches, where it is installed
@@ -70,15 +70,8 @@ class Index:
 
     def save(self, path: str | Path) -> None:
         """Write the index to a file, which is whole or not there."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with whole(path) as partial:
             torch.save({"format": FORMAT, "index": vars(self)}, partial)
-            os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
 
 
 def load_index(path: str | Path, model: ReIDModel | None = None) -> Index:

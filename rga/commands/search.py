@@ -16,6 +16,7 @@ from rga.engine import embed
 from rga.metrics import rerank
 from rga.provenance import provenance, write_json
 from rga.search import Index, build_index
+from rga.whole import whole
 
 NEIGHBOURS = 20  # k1 of re-ranking
 
@@ -116,11 +117,5 @@ def _draw(args: argparse.Namespace, matches: list[list[dict]], size: Size) -> No
     titles = ["query", *range(1, max(map(len, sheet.values())))]
     distance = "re-ranked distance" if args.rerank else "cosine distance"
     figure = plot.rows(sheet, titles, f"Most alike first; {distance}", below)
-    path = args.sheet
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole(args.sheet) as partial:
         figure.savefig(partial, format="png")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

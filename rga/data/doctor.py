@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from rga.data.core import Sample, Splits
 from rga.data.images import read_image
+from rga.places import place
 
 LOG = logging.getLogger("rga.data")
 SMALLEST = (32, 16)  # (height, width) in pixels that still show somebody
@@ -74,7 +75,7 @@ class File(NamedTuple):
     """What is known of an image file. Equal images have equal keys: their place on the disk, or checksums."""
 
     bytes: int  # -1 if the file is not there
-    key: str | bytes
+    key: str | bytes | tuple[int, int]
     size: tuple[int, int] | None = None  # (height, width); None if the image was not decoded
     broken: bool = False
 
@@ -117,9 +118,7 @@ def _stat(path: Path) -> File:
         state = os.stat(path)
     except OSError:
         return File(-1, os.fspath(path))
-    # A link and its file are one picture. Not every file system numbers its files.
-    key = f"{state.st_dev} {state.st_ino}" if state.st_ino else os.path.realpath(path)
-    return File(state.st_size, key)
+    return File(state.st_size, place(path, state))  # a link and its file are one picture
 
 
 def _read(path: Path) -> File:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from rga.data.core import Sample
+from rga.places import place
 
 
 class Named(NamedTuple):
@@ -31,12 +32,11 @@ def images_in(folder: Path, nested: bool = False) -> Iterator[str]:
 
     seen = set()
     for path, folders, names in os.walk(folder, onerror=stop, followlinks=True):
-        state = os.stat(path)
-        place = (state.st_dev, state.st_ino) if state.st_ino else os.path.realpath(path)
-        if place in seen:  # a link back to a folder around it would repeat everything, many times
+        here = place(path, os.stat(path))
+        if here in seen:  # a link back to a folder around it would repeat everything, many times
             folders.clear()
             continue
-        seen.add(place)
+        seen.add(here)
         folders[:] = sorted(name for name in folders if nested and not name.startswith("."))
         below = os.path.relpath(path, folder).replace(os.sep, "/")
         for name in names:

@@ -237,11 +237,9 @@ def _losses(
     with autocast(device, precision):
         output = network(images)
     check_pairs(batch.pids)  # on the CPU, where looking at them makes nobody wait
-    feature = output.feature.float()
+    feature, labels = output.feature.float(), pids
     if gather:
         feature, labels = distributed.gather(feature), distributed.gather(pids)
-    else:
-        labels = pids
     # Losses in full precision: distances are small differences of large numbers, and factors rounded to bfloat16 or
     # tf32 lose them.
     with multiplying("fp32"):

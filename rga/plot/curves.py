@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
-from rga.plot.look import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, VERMILION, WIDTH, as_numpy, panel
+from rga.metrics.ranking import as_numpy
+from rga.plot.look import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, VERMILION, WIDTH, panel
 
 Curve = tuple[object, object]  # two arrays of one length, x and y
 
@@ -169,7 +171,7 @@ def histograms(
 
     mark: (name, value) of a vertical line, such as a threshold.
     """
-    samples = {name: as_numpy(v).ravel() for name, v in values.items()}
+    samples = {name: as_numpy(torch.as_tensor(v)).ravel() for name, v in values.items()}
     low, high = min(v.min() for v in samples.values()), max(v.max() for v in samples.values())
     if low == high:  # one value: a bar of width 1 around it
         low, high = low - 0.5, high + 0.5

@@ -4,7 +4,6 @@ import base64
 import html
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from rga.capture import evaluating
 from rga.data.transforms import normalise, resize
 from rga.models import ReIDModel, RelationScore
 from rga.plot.look import rgb
+from rga.whole import whole
 
 Grid = tuple[int, int]  # (height, width)
 
@@ -43,15 +43,9 @@ class Page:
 
     def save(self, path: str | Path) -> Path:
         """Write the page, whole or not at all, and return where it is; any browser opens it without a server."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            unfinished.write_text(self.text, encoding="utf-8")
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return path
+        with whole(path) as partial:
+            partial.write_text(self.text, encoding="utf-8")
+        return Path(path)
 
     def _repr_html_(self) -> str:
         # A frame of its own keeps the page's style and script, and the notebook's, to themselves.

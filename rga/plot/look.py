@@ -7,6 +7,8 @@ import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from rga.metrics.ranking import as_numpy
+
 BLUE, GREEN, VERMILION = "#0072B2", "#009E73", "#D55E00"
 ORANGE, PURPLE, GREY = "#E69F00", "#CC79A7", "#777777"
 HEAT = colormaps["inferno"].resampled(12)  # steps: a value can be read off, and the picture stays small
@@ -17,7 +19,7 @@ DPI = 96
 
 def rgb(images) -> np.ndarray:
     """(B, 3, H, W) uint8, or float in 0..1 -> (B, H, W, 3) uint8."""
-    array = as_numpy(images)
+    array = as_numpy(torch.as_tensor(images))
     if array.ndim != 4 or array.shape[1] != 3 or not len(array):
         raise ValueError(f"expected images (B, 3, H, W), at least one, got the shape {array.shape}.")
     if array.dtype != np.uint8:
@@ -40,12 +42,6 @@ def as_maps(name: str, values, people: int) -> np.ndarray:
             f"expected maps of {name} ({people}, h, w) or ({people}, 1, h, w), got {array.shape}."
         )
     return array
-
-
-def as_numpy(values) -> np.ndarray:
-    """In its own type, but for bfloat16, which NumPy does not have."""
-    tensor = torch.as_tensor(values).detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def as_array(values) -> np.ndarray:

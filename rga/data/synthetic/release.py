@@ -279,9 +279,9 @@ def _write_person(
 
 def _pictures(settings: dict, members: list[Member], workers: int | None) -> Iterator[dict[int, Picture]]:
     """The pictures of each member in order, drawn by `workers` processes that take turns."""
-    workers = min(
-        min(8, _cores()) if workers is None else workers, len(members)
-    )  # each imports torch: 0.4 GB
+    if workers is None:
+        workers = min(8, _cores())  # each imports torch: 0.4 GB
+    workers = min(workers, len(members))
     if workers <= 1:
         yield from (_portray(settings, member) for member in members)
         return
