@@ -2,9 +2,10 @@
 
     python bench/profile_step.py [--steps 3] [--batch 16] [--out bench/profile_step.json]
 
-Both are profiled in processes of their own (torch.profiler, fp32, channels-last, 256x128), with the C library's malloc
-as it is and with memory kept (`rga.allocation.keep_memory`). An operator's time is what passes in it and not in others
-that it calls, summed over the step. The profiler itself takes time, so sums are longer than steps of train_step.py.
+Both are profiled in processes of their own (torch.profiler, channels-last, 256x128): on a CPU in fp32, with the C
+library's malloc as it is and with memory kept (`rga.allocation.keep_memory`); on a CUDA device in tf32 and bf16. An
+operator's time is what passes in it and not in others that it calls, on a CUDA device in the kernels that it starts,
+summed over the step. The profiler itself takes time, so sums on a CPU are longer than steps of train_step.py.
 """
 
 import argparse
@@ -17,70 +18,93 @@ from pathlib import Path
 import torch
 from train_step import WARMUP, build
 
+from rga.precision import autocast, multiplying
+
 ROOT = Path(__file__).parent.parent
 KINDS = {
-    "convolutions, forward": ("mkldnn_convolution",),
+    "convolutions, forward": ("mkldnn_convolution", "cudnn_convolution"),
     "convolutions, backward": ("convolution_backward",),
     "products of relations": ("bmm", "baddbmm_", "mm"),
+    "casts and copies": ("copy_",),
     "element by element (gates)": ("mul", "add", "add_", "sum", "div", "sigmoid"),
     "BatchNorm and ReLU": (
         "native_batch_norm",
         "native_batch_norm_backward",
+        "cudnn_batch_norm",
+        "cudnn_batch_norm_backward",
         "threshold_backward",
         "clamp_min_",
     ),
 }
+AXES = {"cpu": ("malloc", "kept"), "cuda": ("tf32", "bf16")}
 
 
-def measure(variant, memory, batch, steps):
+def measure(variant, how, batch, steps):
     """Milliseconds of a step by operator."""
     from rga.allocation import keep_memory
-    from rga.losses import identity_loss, triplet_loss
+    from rga.losses import batch_hard, identity_loss
 
-    if memory == "kept":
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = how if how in AXES["cuda"] else "fp32"
+    if how == "kept":
         keep_memory()
-    model = build(variant).to(memory_format=torch.channels_last)
+    model = build(variant).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), 8e-4, weight_decay=5e-4, fused=True)
-    images = torch.randn(batch, 3, 256, 128).to(memory_format=torch.channels_last)
-    labels = torch.arange(batch) // 4
+    images = torch.randn(batch, 3, 256, 128, device=device).to(memory_format=torch.channels_last)
+    labels = torch.arange(batch, device=device) // 4
 
     def train():
         optimizer.zero_grad()
-        output = model(images)
-        (identity_loss(output.logits, labels) + triplet_loss(output.feature, labels)).backward()
+        with autocast(device, precision):
+            output = model(images)
+        loss = identity_loss(output.logits.float(), labels) + batch_hard(output.feature.float(), labels)
+        loss.backward()
         optimizer.step()
 
-    for _ in range(WARMUP):
-        train()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        for _ in range(steps):
+    kinds = torch.profiler.ProfilerActivity
+    activities = [kinds.CPU] if device.type == "cpu" else [kinds.CPU, kinds.CUDA]
+    with multiplying(precision):
+        for _ in range(WARMUP):
             train()
-    return {event.key: event.self_cpu_time_total / 1e3 / steps for event in profile.key_averages()}
+        with torch.profiler.profile(activities=activities) as profile:
+            for _ in range(steps):
+                train()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+    column = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    times = {event.key: getattr(event, column) / 1e3 / steps for event in profile.key_averages()}
+    # On a CUDA device, kernels are in their operator's time, and once more under their own names.
+    return {name: ms for name, ms in times.items() if device.type == "cpu" or name.startswith("aten::")}
 
 
-def run(variant, memory, args):
-    command = [sys.executable, __file__, "--one", variant, memory]
+def run(variant, how, args):
+    command = [sys.executable, __file__, "--one", variant, how]
     command += ["--batch", str(args.batch), "--steps", str(args.steps)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(memory, args):
-    """Milliseconds of both networks, in all and by kind of operator; the rest is everything that has no kind."""
-    of = {variant: run(variant, memory, args) for variant in ("plain", "rga_sc")}
+def compare(how, args):
+    """Milliseconds of both networks, in all and by kind of operator; the rest is everything that has no kind.
+
+    Then the operators that take most.
+    """
+    of = {variant: run(variant, how, args) for variant in ("plain", "rga_sc")}
     result = {}
     for variant, times in of.items():
         kinds = {kind: sum(times.get(f"aten::{n}", 0) for n in names) for kind, names in KINDS.items()}
         total = sum(times.values())
         result[variant] = kinds | {"the rest": total - sum(kinds.values()), "all": total}
-    return {kind: {variant: result[variant][kind] for variant in result} for kind in result["plain"]}
+    most = sorted(of["rga_sc"], key=of["rga_sc"].get, reverse=True)[:20]
+    operators = {name: {variant: times.get(name, 0) for variant, times in of.items()} for name in most}
+    return {kind: {v: result[v][kind] for v in result} for kind in result["plain"]}, operators
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--one", nargs=2, metavar=("VARIANT", "MEMORY"), help="profile one network in this process"
+        "--one", nargs=2, metavar=("VARIANT", "HOW"), help="profile one network in this process"
     )
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
@@ -91,13 +115,17 @@ def main():
         return
     from rga.provenance import provenance, write_json
 
-    results = {memory: compare(memory, args) for memory in ("malloc", "kept")}
-    settings = {"network": "resnet50", "size": [256, 128], "batch": args.batch, "precision": "fp32"}
-    write_json(args.out, {"settings": settings, "milliseconds": results, "provenance": provenance("cpu")})
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    compared = {how: compare(how, args) for how in AXES[device]}
+    results, operators = ({how: pair[i] for how, pair in compared.items()} for i in (0, 1))
+    settings = {"network": "resnet50", "size": [256, 128], "batch": args.batch}
+    settings |= {"precision": "fp32"} if device == "cpu" else {}
+    value = {"settings": settings, "milliseconds": results, "operators": operators}
+    write_json(args.out, value | {"provenance": provenance(device)})
     for name, kinds in results.items():
         print(f"\n| {name}, ms a step | plain | rga_sc | more |\n|---|---|---|---|")
         for kind, ms in kinds.items():
-            print(f"| {kind} | {ms['plain']:.0f} | {ms['rga_sc']:.0f} | {ms['rga_sc'] - ms['plain']:.0f} |")
+            print(f"| {kind} | {ms['plain']:.1f} | {ms['rga_sc']:.1f} | {ms['rga_sc'] - ms['plain']:.1f} |")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What scoring a ranking costs: CMC, mAP and mINP here and by other projects' evaluators, on the same distances.
 
     python bench/ranking.py [--peers DIR] [--rounds 3] [--queries 3368] [--gallery 15913] [--slow] [--large]
+                             [--cuda] [--out bench/ranking.json]
 
 DIR holds clones of github.com/JDAI-CV/fast-reid and github.com/KaiyangZhou/deep-person-reid, as git names them; what
 is not there is said to be absent. Their Cython is compiled in place where that was not done: it needs Cython,
@@ -10,8 +11,8 @@ Sizes are Market-1501's unless told, people and cameras drawn as many; distances
 runs in processes of its own, in turn, round by round; "rga, CUDA", with the distances on the device, where there is
 one. Memory is what the process grows by over the distances, as the operating system counts it; on a CUDA device, as
 the allocator does. Then the same from features on the CPU, without the matrix: at MSMT17's size, and at sizes that
-tell how memory grows. --large does nothing of all this: it adds 11,659 x 1,000,000 of 512 features, ten minutes, to
-what is there.
+tell how memory grows. --cuda: only what the device does, from features at Market-1501's size and at MSMT17's.
+--large does nothing of all this: it adds 11,659 x 1,000,000 of 512 features, ten minutes, to what is there.
 """
 
 import argparse
@@ -43,6 +44,7 @@ FEATURES = (
     (1000, 200_000, 64),
     (2000, 200_000, 64),
 )
+ON_CUDA = ((3368, 15913, 512), (11659, 82161, 512))
 LARGE = (11659, 1_000_000, 512)
 
 
@@ -123,19 +125,25 @@ def measure(variant, args):
     return {"seconds": statistics.median(seconds), "growth_mib": peak_mib(on_gpu) - before, **scores}
 
 
-def measure_features(queries, gallery, width):
+def measure_features(queries, gallery, width, on_gpu=False):
     from rga.metrics import evaluate_features
 
-    data = draw(queries, gallery, width)
-    before, start = peak_mib(), time.perf_counter()
-    ranking = evaluate_features(*data)
+    q, g, *ids = draw(queries, gallery, width)
+    if on_gpu:
+        import torch
+
+        q, g = q.cuda(), g.cuda()
+        evaluate_features(q, g, *ids)  # starts the device and loads its programs
+        torch.cuda.reset_peak_memory_stats()
+    before, start = peak_mib(on_gpu), time.perf_counter()
+    ranking = evaluate_features(q, g, *ids)
     seconds = time.perf_counter() - start
     return {
         "queries": queries,
         "gallery": gallery,
         "width": width,
         "seconds": seconds,
-        "growth_mib": peak_mib() - before,
+        "growth_mib": peak_mib(on_gpu) - before,
         "features_mib": (queries + gallery) * width * 4 / 2**20,
         "matrix_mib": queries * gallery * 4 / 2**20,
         "mAP": ranking.mAP,
@@ -167,17 +175,15 @@ def compare(args):
 
     from rga.provenance import provenance
 
-    variants = [
-        "rga",
-        *(["rga, CUDA"] if torch.cuda.is_available() else []),
-        *(v for v in PEERS if args.peers and (args.slow or v not in SLOW)),
-    ]
+    on_cuda = ["rga, CUDA"] if torch.cuda.is_available() else []
+    peers = [v for v in PEERS if args.peers and (args.slow or v not in SLOW)]
+    variants = on_cuda if args.cuda else ["rga", *on_cuda, *peers]
     runs = {variant: [] for variant in variants}
     for number in range(args.rounds):
         for variant in variants:
             if variant not in SLOW or number == 0:
                 runs[variant].append(run(args, "--one", variant))
-    ours, results = runs["rga"], {}
+    ours, results = runs[variants[0]], {}
     for variant, rounds in runs.items():
         if "absent" in rounds[0]:
             results[variant] = rounds[0]
@@ -227,6 +233,7 @@ def main():
     parser.add_argument(
         "--from-features", nargs=3, type=int, metavar=("Q", "G", "F"), help="measure that in this process"
     )
+    parser.add_argument("--cuda", action="store_true", help="only on the CUDA device, from features too")
     parser.add_argument("--peers", type=Path, help="folder with clones of the other projects")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--queries", type=int, default=3368)
@@ -236,7 +243,7 @@ def main():
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "ranking.json")
     args = parser.parse_args()
     if args.one or args.from_features:
-        result = measure(args.one, args) if args.one else measure_features(*args.from_features)
+        result = measure(args.one, args) if args.one else measure_features(*args.from_features, args.cuda)
         print(json.dumps(result))
         return
     from rga.provenance import provenance, write_json
@@ -247,8 +254,9 @@ def main():
     else:
         settings = {"queries": args.queries, "gallery": args.gallery, "rounds": args.rounds}
         value = {"settings": settings | {"peers": commits(args.peers)}, "results": compare(args)}
-        value["features"] = [run(args, "--from-features", *map(str, size)) for size in FEATURES]
-        value["provenance"] = provenance("cpu")
+        sizes, there = (ON_CUDA, ["--cuda"]) if args.cuda else (FEATURES, [])
+        value["features"] = [run(args, *there, "--from-features", *map(str, size)) for size in sizes]
+        value["provenance"] = provenance("cuda" if args.cuda else "cpu")
     write_json(args.out, value)
     print(table(value["results"], value["features"] + ([value["large"]] if "large" in value else [])))
 

@@ -1,6 +1,7 @@
 """k-reciprocal re-ranking: seconds, memory and equality of ours and of other projects' code.
 
-    python bench/rerank.py [--peers DIR] [--sizes small market msmt17] [--rounds 3] [--out bench/rerank.json]
+    python bench/rerank.py [--peers DIR] [--sizes small market msmt17] [--rounds 3] [--cuda]
+                           [--out bench/rerank.json]
 
 DIR holds clones of the others, which are not part of this project; what is not there is named and left out:
 
@@ -12,7 +13,7 @@ processes of its own, in turn, round by round, so that a machine that drifts slo
 features to distances, medians over the rounds. The result of a size takes the place of that size's in the file; other
 sizes stay. Peak memory is the whole process's, as the operating system counts it; beside it stands what
 it was with everything imported and the features read. "ours_cuda" has a warm-up, and beside it the peak of the CUDA
-device, the allocator's. At MSMT17's size only ours runs, and writes to a file.
+device, the allocator's; --cuda runs nothing else. At MSMT17's size only ours runs, and writes to a file.
 Distances that differ from Zhong's by more than 1e-6 come from neighbours that are nearly equally far: their order
 hangs on how a product of float32 numbers is rounded.
 """
@@ -239,6 +240,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--one", nargs=2, metavar=("METHOD", "FOLDER"), help="measure one in this process")
     parser.add_argument("--peers", type=Path, help="folder of the others' clones")
+    parser.add_argument("--cuda", action="store_true", help="only ours on the CUDA device")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["small", "market"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -253,7 +255,7 @@ def main():
 
     from rga.provenance import provenance, write_json
 
-    ours = ["ours", *(["ours_cuda"] if torch.cuda.is_available() else [])]
+    ours = ["ours_cuda"] if args.cuda else ["ours", *(["ours_cuda"] if torch.cuda.is_available() else [])]
     peers = available(args.peers)
     settings = {"width": 512, "k1": K1, "k2": K2, "lambda": LAMBDA}
     results = json.loads(args.out.read_text(encoding="utf-8"))["results"] if args.out.exists() else {}
@@ -266,7 +268,7 @@ def main():
         results[size] = result | {
             "rounds": args.rounds,
             "versions": versions,
-            "provenance": provenance("cpu"),
+            "provenance": provenance("cuda" if args.cuda else "cpu"),
         }
         results = {size: results[size] for size in SIZES if size in results}
         write_json(args.out, {"settings": settings, "results": results})

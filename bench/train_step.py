@@ -1,15 +1,15 @@
 """What RGA costs: a training step of ResNet-50 plain, with RGA-SC, and with RGA-SC in the literal N x N form.
 
     python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--size 256 128] [--precisions fp32 bf16]
-                               [--modes eager kept compiled] [--out bench/train_step.json]
+                               [--modes eager kept compiled] [--cache FOLDER] [--out bench/train_step.json]
 
 Every variant runs in processes of its own (peak memory is the whole process's, as the operating system counts it),
 in turn, round by round, so that a machine that drifts slows all of them. The literal form is the test reference
 tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory is the allocator's peak. "compiled" is
 torch.compile(model): its steps count once it has compiled; compiling is timed apart, in the first round, which starts
-with an empty cache. "kept" is eager with memory kept (`rga.allocation.keep_memory`), as `rga.runs.train` does.
-Inference is eval() without gradients, measured in the same process after the training steps; its peak is known on a
-CUDA device only, where gradients and what the optimizer remembers are dropped before it.
+with an empty cache, or with what is in FOLDER. "kept" is eager with memory kept (`rga.allocation.keep_memory`), as
+`rga.runs.train` does. Inference is eval() without gradients, measured in the same process after the training steps;
+its peak is known on a CUDA device only, where gradients and what the optimizer remembers are dropped before it.
 
 "Of the ceiling": the multiplications and additions of a training step's convolutions and products, as
 torch.utils.flop_counter counts them, over its time, as a share of what one large square product reaches on this device
@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -162,7 +163,7 @@ def run(variant, precision, mode, cache, args):
 def compare(precision, mode, args):
     """All variants, in turn; medians, and ratios taken round by round."""
     runs = {variant: [] for variant in VARIANTS}
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() if args.cache is None else nullcontext(str(args.cache)) as cache:
         for _ in range(args.rounds):
             for variant in VARIANTS:
                 runs[variant].append(run(variant, precision, mode, cache, args))
@@ -205,7 +206,7 @@ def table(results):
         for v in VARIANTS:
             seconds, images, share, inference = (result[column][v] for column in columns)
             lines.append(
-                f"| {name} | {v} | {seconds:.3f} | {images:.2f} | {100 * share:.0f} % | {inference:.2f} | "
+                f"| {name} | {v} | {seconds:.4f} | {images:.2f} | {100 * share:.0f} % | {inference:.2f} | "
                 f"{result['peak_mib'][v]:.0f} |"
             )
     lines += ["", "| | time / plain | faster than literal | memory / literal | compiling, s |"]
@@ -230,6 +231,7 @@ def main():
     parser.add_argument("--size", nargs=2, type=int, default=(256, 128), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS)
     parser.add_argument("--modes", nargs="+", choices=("eager", "kept", "compiled"))
+    parser.add_argument("--cache", type=Path, help="what torch.compile made before, and where to keep more")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "train_step.json")
     args = parser.parse_args()
     if args.one:

@@ -7,7 +7,9 @@ from released_weights import GOLDEN, draw, fill
 
 from rga.losses import identity_loss, triplet_loss
 from rga.models import STAGES, create_model, released_state_dict
+from rga.precision import autocast, multiplying
 
+DEVICES = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 GOLDEN_NETWORKS = {"rgas": "rga_s", "rgac": "rga_c", "rgasc": "rga_sc"}
 
 
@@ -21,13 +23,14 @@ def golden_network(name):
     return fill(model), draw(f"{name}/x", (8, 3, 192, 96))
 
 
+@DEVICES
 @pytest.mark.parametrize("name", GOLDEN_NETWORKS)
-def test_equals_the_released_network(name, golden):
+def test_equals_the_released_network(name, golden, device):
     model, images = golden_network(name)
     with torch.no_grad():
-        output = model.eval()(images.contiguous(memory_format=torch.channels_last))
-    np.testing.assert_allclose(output.feature.numpy(), golden[f"{name}/feat_pre_bn"], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(output.embedding.numpy(), golden[f"{name}/feat_post_bn"], rtol=0, atol=1e-9)
+        output = model.eval().to(device)(images.to(device, memory_format=torch.channels_last))
+    for ours, released in ((output.feature, "feat_pre_bn"), (output.embedding, "feat_post_bn")):
+        np.testing.assert_allclose(ours.cpu().numpy(), golden[f"{name}/{released}"], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", GOLDEN_NETWORKS)
@@ -37,11 +40,12 @@ def test_has_the_released_names_and_shapes(name, golden):
     assert ours == set(golden[f"{name}/keys"].tolist())
 
 
-def test_trains_like_the_released_network(golden):
+@DEVICES
+def test_trains_like_the_released_network(golden, device):
     model, images = golden_network("rgasc")
-    model.train()
+    model, images = model.train().to(device), images.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=8e-5, weight_decay=5e-4)
-    labels, trajectory = torch.from_numpy(golden["rgasc/y"]), []
+    labels, trajectory = torch.from_numpy(golden["rgasc/y"]).to(device), []
     for _ in range(5):
         output = model(images)
         losses = identity_loss(output.logits, labels), triplet_loss(output.feature, labels)
@@ -50,6 +54,36 @@ def test_trains_like_the_released_network(golden):
         optimizer.step()
         trajectory.append([loss.item() for loss in losses])
     np.testing.assert_allclose(trajectory, golden["rgasc/trajectory_ce_triplet"], rtol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        ({}, 1e-5),
+        ({"memory_format": torch.channels_last}, 1e-5),
+        ({"compile": True}, 1e-5),
+        ({"precision": "tf32"}, 2e-3),
+        ({"precision": "bf16"}, 2e-2),
+        ({"precision": "fp16"}, 3e-3),
+        ({"precision": "bf16", "compile": True, "memory_format": torch.channels_last}, 2e-2),
+    ],
+    ids=str,
+)
+def test_the_embedding_on_a_gpu_is_that_of_float64_within(options, tolerance):
+    """Relative error of the whole ResNet-50 with RGA-SC, in evaluation mode."""
+    model, images = golden_network("rgasc")
+    precision = options.get("precision", "fp32")
+    with torch.no_grad():
+        exact = model.eval()(images).embedding
+        network = model.float().to("cuda")
+        called = torch.compile(network) if options.get("compile") else network
+        with multiplying(precision), autocast(torch.device("cuda"), precision):
+            ours = called(
+                images.to("cuda", torch.float32, memory_format=options.get("memory_format"))
+            ).embedding
+    error = (ours.double().cpu() - exact).norm() / exact.norm()
+    assert error < tolerance
 
 
 @pytest.mark.parametrize("backbone", STAGES)

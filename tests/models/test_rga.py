@@ -44,7 +44,7 @@ def test_equals_the_released_module(variant, channels, height, width, memory_for
 
     def equal(name, ours):
         np.testing.assert_allclose(
-            ours.detach().numpy(), golden[f"{tag}/{name}"], rtol=0, atol=1e-9, err_msg=name
+            ours.detach().cpu().numpy(), golden[f"{tag}/{name}"], rtol=0, atol=1e-9, err_msg=name
         )
 
     for mode in ("eval", "train"):
