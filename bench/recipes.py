@@ -1,6 +1,6 @@
 """The recipes `fast` and `full` on CUHK03 camera pair 1, from random weights, on one GPU, as far as the time goes.
 
-    python bench/recipes.py --cuhk03 FOLDER [--seconds 400] [--jobs 3] [--every 20] [--runs fast-none-0 …]
+    python bench/recipes.py --cuhk03 FOLDER [--seconds 400] [--jobs 3] [--every 20] [--graphs] [--runs fast-none-0 …]
                             [--scratch runs/recipes] [--out results/recipes.json]
 
 A run is RECIPE-ATTENTION-SEED, `python -m rga train` with bf16; they begin in the order given, so many at a time, and
@@ -40,6 +40,7 @@ def begin(name, args):
     command = [sys.executable, "-W", "ignore", "-m", "rga", "train", recipe, "--attention", attention]
     command += ["--seed", seed, "--weights", "random", "--precision", "bf16", "--dataset", "cuhk03"]
     command += ["--root", args.cuhk03, "--allow-missing", "--cache", args.scratch / "cache", "--workers", "2"]
+    command += ["--graphs"] if args.graphs else []
     command += ["--evaluate-every", str(args.every), "--save-every", "60", "--out", out]
     log = (out / "output.txt").open("w")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "4"}
@@ -123,6 +124,7 @@ def main():
     parser.add_argument("--cuhk03", required=True)
     parser.add_argument("--seconds", type=float, default=400)
     parser.add_argument("--jobs", type=int, default=3)
+    parser.add_argument("--graphs", action="store_true")
     parser.add_argument("--every", type=int, default=20)
     parser.add_argument("--runs", nargs="+", default=RUNS, metavar="RECIPE-ATTENTION-SEED")
     parser.add_argument("--scratch", type=Path, default=ROOT / "runs" / "recipes")

@@ -1,14 +1,15 @@
 """What RGA costs: a training step of ResNet-50 plain, with RGA-SC, and with RGA-SC in the literal N x N form.
 
     python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--size 256 128] [--precisions fp32 bf16]
-                               [--modes eager kept compiled] [--cache FOLDER] [--out bench/train_step.json]
+                               [--modes eager kept compiled graphs] [--cache FOLDER] [--out bench/train_step.json]
 
 Every variant runs in processes of its own (peak memory is the whole process's, as the operating system counts it),
 in turn, round by round, so that a machine that drifts slows all of them. The literal form is the test reference
 tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory is the allocator's peak. "compiled" is
 torch.compile(model): its steps count once it has compiled; compiling is timed apart, in the first round, which starts
 with an empty cache, or with what is in FOLDER. "kept" is eager with memory kept (`rga.allocation.keep_memory`), as
-`rga.runs.train` does. Inference is eval() without gradients, measured in the same process after the training steps;
+`rga.runs.train` does; "graphs", on a CUDA device only, is `rga.graphs`, as graphs=True of `rga.fit`, for training, and
+eager for inference. Inference is eval() without gradients, measured in the same process after the training steps;
 its peak is known on a CUDA device only, where gradients and what the optimizer remembers are dropped before it.
 
 "Of the ceiling": the multiplications and additions of a training step's convolutions and products, as
@@ -33,6 +34,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
 from rga.allocation import keep_memory
+from rga.graphs import graphed
 from rga.losses import batch_hard, identity_loss
 from rga.models import RGA, create_model
 from rga.precision import PRECISIONS, autocast, multiplying
@@ -115,8 +117,9 @@ def measure(variant, precision, mode, args):
     images = torch.randn(args.batch, 3, *args.size, device=device).to(memory_format=torch.channels_last)
     labels = torch.arange(args.batch, device=device) // 4
     called = torch.compile(model) if mode == "compiled" else model
+    trained = graphed(model, images.shape, precision) if mode == "graphs" else called
 
-    def train(network=called):
+    def train(network=trained):
         optimizer.zero_grad()  # before the forward pass: the old gradients need not live beside the activations
         with autocast(device, precision):
             output = network(images)
@@ -230,7 +233,7 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", nargs=2, type=int, default=(256, 128), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS)
-    parser.add_argument("--modes", nargs="+", choices=("eager", "kept", "compiled"))
+    parser.add_argument("--modes", nargs="+", choices=("eager", "kept", "compiled", "graphs"))
     parser.add_argument("--cache", type=Path, help="what torch.compile made before, and where to keep more")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "train_step.json")
     args = parser.parse_args()
@@ -240,7 +243,7 @@ def main():
         return
     on_gpu = torch.cuda.is_available()
     precisions = args.precisions or (["fp32", "tf32", "bf16"] if on_gpu else ["fp32", "bf16"])
-    modes = args.modes or ["eager", *([] if on_gpu else ["kept"]), "compiled"]
+    modes = args.modes or ["eager", "graphs" if on_gpu else "kept", "compiled"]
     if "compiled" in modes and not can_compile():
         modes.remove("compiled")
     start = time.perf_counter()

@@ -34,11 +34,15 @@ def multiplying(precision: Precision) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = convolution
 
 
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """The forward pass: bf16 and fp16 products where PyTorch holds them safe, the rest in float32."""
+def autocast(device: torch.device, precision: Precision, cache: bool = True) -> torch.autocast:
+    """The forward pass: bf16 and fp16 products where PyTorch holds them safe, the rest in float32.
+
+    cache: whether a weight that is used twice is rounded once.
+    """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}.")
-    return torch.autocast(device.type, _HALF.get(precision, torch.bfloat16), enabled=precision in _HALF)
+    half = _HALF.get(precision, torch.bfloat16)
+    return torch.autocast(device.type, half, enabled=precision in _HALF, cache_enabled=cache)
 
 
 def scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:

@@ -65,6 +65,7 @@ class Recipe:
     seed: Annotated[int, "decides weights, batches and augmentation"]
     precision: Annotated[str, "fp32, tf32, bf16 or fp16"]
     compile: Annotated[bool, "torch.compile: a minute at the start, quicker steps"]
+    graphs: Annotated[bool, "CUDA graphs, on one GPU: a pass is started at once, not kernel by kernel"]
     accumulate: Annotated[int, "a batch goes through the network in so many parts, for less memory"]
     sync_norm: Annotated[bool, "several processes: BatchNorm over all of them"]
     gather: Annotated[bool, "several processes: hard pairs among the images of all of them"]
@@ -137,6 +138,7 @@ class Recipe:
             "precision",
             "accumulate",
             "compile",
+            "graphs",
             "sync_norm",
         )
         same += ("gather", "workers", "cache", "save_every", "keep", "resume")
@@ -212,6 +214,7 @@ COMMON = {
     "lr": 8e-4,
     "seed": 0,
     "compile": False,
+    "graphs": False,
     "accumulate": 1,
     "sync_norm": False,
     "gather": False,

@@ -21,6 +21,7 @@ from rga import checkpoint, distributed, signals
 from rga.data.core import Sample
 from rga.data.loaders import Batch, network_input, train_loader
 from rga.engine.resume import accept, check_weights, go_on
+from rga.graphs import graphed
 from rga.losses import batch_hard, check_pairs, identity_loss
 from rga.models import ReIDModel
 from rga.precision import Precision, autocast, multiplying, scaler
@@ -72,6 +73,7 @@ def fit(
     precision: Precision = "fp32",
     accumulate: int = 1,
     compile: bool = False,
+    graphs: bool = False,
     channels_last: bool = True,
     fused: bool = True,
     sync_norm: bool = False,
@@ -89,8 +91,9 @@ def fit(
     it, or with every_image each image at least once.
 
     How the numbers are computed, the results differing by rounding only: precision ("fp32", "tf32" on GPUs, "bf16",
-    "fp16" with its gradients scaled), compile (torch.compile; the first step takes a minute), channels_last, fused
-    (all of Adam in one kernel). accumulate: a batch goes through the network in so many parts, for less memory;
+    "fp16" with its gradients scaled), compile (torch.compile; the first step takes a minute or more),
+    graphs (CUDA graphs, on one GPU: a pass of the network is started at once, not kernel by kernel), channels_last,
+    fused (all of Adam in one kernel). accumulate: a batch goes through the network in so many parts, for less memory;
     BatchNorm and the search for hard pairs then see a part at a time, p/accumulate identities.
 
     Several processes (`torchrun`, see `rga.distributed`): p counts the identities of all of them, so the same
@@ -103,7 +106,8 @@ def fit(
     from it, "auto" if it is there, and yields the steps it holds first, so that the logs are always those of the whole
     run: the same as without the interruption, and on a CPU to the last bit.
 
-    Raises ValueError if the labels do not fit the network, if p cannot be divided as asked for, for a checkpoint of
+    Raises ValueError if the labels do not fit the network, if p cannot be divided as asked for, for graphs where they
+    cannot be, for a checkpoint of
     other batches or more epochs, and if the loss or the weights stop being numbers: then nothing is saved any more, so
     the last checkpoint is a good one.
     """
@@ -120,6 +124,11 @@ def fit(
     if path is None and resume is True:
         raise ValueError("resume=True goes on from a checkpoint: pass its path, got path=None.")
     device = next(model.parameters()).device
+    if graphs and (device.type != "cuda" or distributed.world() > 1 or accumulate > 1 or compile):
+        raise ValueError(
+            "graphs=True is for one process on a CUDA device, with accumulate=1 and compile=False; got "
+            f"{distributed.world()} on {device.type}, accumulate={accumulate} and compile={compile}: leave it out."
+        )
     if channels_last:
         model.to(memory_format=torch.channels_last)
     if sync_norm and distributed.world() > 1:
@@ -151,7 +160,10 @@ def fit(
             scale.load_state_dict(state["scaler"])
         go_on(optimizer, scheduler, state["optimizer"], len(logs) // steps_of_epoch)
     _say_what_begins(model, device, precision)
-    network = _wrapped(model, device, compile)
+    if graphs:
+        network = graphed(model, (p * k, 3, *model.size), precision)
+    else:
+        network = _wrapped(model, device, compile)
 
     def save() -> None:
         states = distributed.gather_objects(random_state(device))

@@ -8,8 +8,12 @@ from small_network import SIZE, network
 from torch import nn
 
 import rga
+from rga.checkpoint import load_model
 from rga.losses import identity_loss, triplet_loss
 from rga.models import RGA, ReIDModel
+
+# PyTorch's compiler imports what PyTorch 2.11 calls deprecated.
+COMPILES = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 
 
 def run(samples, model=None, **options):
@@ -44,14 +48,49 @@ def test_the_losses_are_equal_within(samples, options, tolerance):
         ({"precision": "tf32"}, 1e-2),
         ({"precision": "bf16"}, 5e-2),
         ({"precision": "fp16"}, 2e-2),
+        ({"graphs": True}, 1e-3),
+        ({"graphs": True, "precision": "bf16"}, 5e-2),
+        ({"graphs": True, "precision": "fp16"}, 2e-2),
         ({"compile": True}, 1e-3),
     ],
     ids=str,
 )
+@COMPILES
 def test_on_a_gpu_the_losses_are_those_of_a_cpu_within(samples, options, tolerance):
     plain, _ = run(samples)
     losses, _ = run(samples, network().cuda(), **options)
     torch.testing.assert_close(losses, plain, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.gpu
+def test_graphs_leave_the_network_as_it_is(samples, tmp_path):
+    """Evaluated and saved between steps, and resumed without graphs, it is the network of a run without them."""
+
+    options = {"epochs": 2, "p": 4, "k": 3, "lr": 3e-4, "save_every": 1}
+
+    def trained(graphs, path):
+        model, weights = network().cuda(), []
+        for _ in rga.fit(model, samples, graphs=graphs, path=path, **options):
+            rga.embed(model, samples[:2])
+            weights.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return model, weights
+
+    model, weights = trained(True, tmp_path / "graphs.pt")
+    _, expected = trained(False, tmp_path / "eager.pt")
+    torch.testing.assert_close(weights, expected, rtol=1e-3, atol=1e-4)
+    kept = load_model(tmp_path / "graphs.pt").cuda()
+    x = torch.randn(2, 3, *SIZE, device="cuda")
+    with torch.no_grad():
+        torch.testing.assert_close(kept.eval()(x).embedding, model.eval()(x).embedding)
+    more = options | {"epochs": 3, "path": tmp_path / "graphs.pt", "resume": True}
+    assert [log.held for log in rga.fit(network().cuda(), samples, **more)] == [True, True, False]
+
+
+def test_graphs_need_one_gpu(samples):
+    with pytest.raises(
+        ValueError, match="one process on a CUDA device, with accumulate=1 and compile=False; got 1 on cpu"
+    ):
+        run(samples, graphs=True)
 
 
 def tiny():
@@ -61,6 +100,7 @@ def tiny():
     return ReIDModel(nn.Sequential(*layers), 16, 4, SIZE)
 
 
+@COMPILES
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on a CPU")
 def test_compiled(samples):
     plain, model = run(samples, tiny())
