@@ -1,5 +1,7 @@
 """CUDA graphs: the kernels of a network recorded once and replayed, instead of started one by one."""
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,11 @@ def graphed(model: nn.Module, shape: tuple[int, int, int, int], precision: Preci
     # Recording begins with passes that are no training: they must not stay in BatchNorm's statistics.
     before = [buffer.clone() for buffer in model.buffers()]
     images = torch.zeros(shape, device=device).to(memory_format=torch.channels_last)
-    with multiplying(precision):
+    if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
+        # Gradients come from a replay on one stream and were recorded on another: PyTorch waits where it must.
+        torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
+    with multiplying(precision), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Attempting to run cuBLAS")  # of its first product in a backward pass
         called = torch.cuda.make_graphed_callables(_Called(model.train(), device, precision), (images,))
     with torch.no_grad():
         for buffer, value in zip(model.buffers(), before, strict=True):

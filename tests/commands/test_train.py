@@ -1,6 +1,7 @@
 """python -m rga train: a run from its options to its files, in one process and in two."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,7 @@ def test_two_processes_of_torchrun(cuhk03, tmp_path):
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # there may be one GPU, which is not enough for two
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("after the neck") == 1  # one of them speaks

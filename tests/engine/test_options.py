@@ -12,9 +12,6 @@ from rga.checkpoint import load_model
 from rga.losses import identity_loss, triplet_loss
 from rga.models import RGA, ReIDModel
 
-# PyTorch's compiler imports what PyTorch 2.11 calls deprecated.
-COMPILES = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-
 
 def run(samples, model=None, **options):
     model = model or network()
@@ -55,7 +52,6 @@ def test_the_losses_are_equal_within(samples, options, tolerance):
     ],
     ids=str,
 )
-@COMPILES
 def test_on_a_gpu_the_losses_are_those_of_a_cpu_within(samples, options, tolerance):
     plain, _ = run(samples)
     losses, _ = run(samples, network().cuda(), **options)
@@ -100,7 +96,6 @@ def tiny():
     return ReIDModel(nn.Sequential(*layers), 16, 4, SIZE)
 
 
-@COMPILES
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on a CPU")
 def test_compiled(samples):
     plain, model = run(samples, tiny())

@@ -39,17 +39,24 @@ def weights(path):
 def test_killed_twenty_times_it_ends_with_the_same_bits(samples, tmp_path):
     straight, path, earlier = (tmp_path / name for name in ("straight.pt", "killed.pt", "earlier.pt"))
     start(run, samples, straight).join()
+    part = tmp_path / ".killed.pt.part"
     draw, kills, in_writing = random.Random(0), 0, 0
-    # A run that is over starts anew from an earlier checkpoint, so that 20 kills find something to kill.
-    while kills < 20:
+    # A run that is over starts anew from an earlier checkpoint, so that 20 kills find something to kill. Some more
+    # wait until it writes, which a fast disk may not have let the others see.
+    while kills < 23:
         path.with_suffix(".step").unlink(missing_ok=True)
+        if kills >= 20:
+            part.unlink(missing_ok=True)
         process = start(run, samples, path)
         wait_for(path.with_suffix(".step"), process)
-        time.sleep(draw.uniform(0, 0.5))
+        if kills < 20:
+            time.sleep(draw.uniform(0, 0.5))
+        else:
+            wait_for(part, process)
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
-            in_writing += (tmp_path / ".killed.pt.part").exists()
+            in_writing += part.exists()
         process.join()
         if path.exists():
             steps = [log[0] for log in logs(path)]
@@ -61,7 +68,7 @@ def test_killed_twenty_times_it_ends_with_the_same_bits(samples, tmp_path):
     start(run, samples, path).join()
     torch.testing.assert_close(weights(path), weights(straight), rtol=0, atol=0)
     assert in_writing > 0
-    assert not (tmp_path / ".killed.pt.part").exists()
+    assert not part.exists()
 
 
 def run_with_workers(samples, path):

@@ -70,7 +70,6 @@ def test_trains_like_the_released_network(golden, device):
     ],
     ids=str,
 )
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # PyTorch's compiler, of PyTorch 2.11
 def test_the_embedding_on_a_gpu_is_that_of_float64_within(options, tolerance):
     """Relative error of the whole ResNet-50 with RGA-SC, in evaluation mode."""
     model, images = golden_network("rgasc")
