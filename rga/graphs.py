@@ -37,9 +37,7 @@ def graphed(model: nn.Module, shape: tuple[int, int, int, int], precision: Preci
         # Gradients come from a replay on one stream and were recorded on another: PyTorch waits where it must.
         torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     with multiplying(precision), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Attempting to run cuBLAS"
-        )  # of its first product in a backward pass
+        warnings.filterwarnings("ignore", "Attempting to run cuBLAS")  # in the thread of backward passes
         called = torch.cuda.make_graphed_callables(_Called(model.train(), device, precision), (images,))
     with torch.no_grad():
         for buffer, value in zip(model.buffers(), before, strict=True):

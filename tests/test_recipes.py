@@ -75,10 +75,19 @@ def test_the_papers_recipe_for_its_data_sets(dataset, boxes):
     assert (recipe.dataset, recipe.boxes, recipe.epochs) == (dataset, boxes, 600)
 
 
-def test_fast_is_the_papers_network_on_the_same_data():
+def test_fast_is_the_papers_network_on_the_same_data(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     paper, fast = recipes.paper("msmt17"), recipes.fast("msmt17")
     changed = {name for name in vars(paper) if getattr(paper, name) != getattr(fast, name)}
     assert changed == {"profile", "out", "init_gates", "epochs", "schedule", "precision"}
+
+
+def test_fast_has_graphs_where_they_can_be(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert recipes.fast().graphs and not recipes.fast(graphs=False).graphs
+    assert not recipes.fast(compile=True).graphs and not recipes.fast(accumulate=2).graphs
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert not recipes.fast().graphs
 
 
 def test_a_cpu_trains_depthwise_convolutions_in_float32(monkeypatch):
