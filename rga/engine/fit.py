@@ -91,10 +91,10 @@ def fit(
     it, or with every_image each image at least once.
 
     How the numbers are computed, the results differing by rounding only: precision ("fp32", "tf32" on GPUs, "bf16",
-    "fp16" with its gradients scaled), compile (torch.compile; the first step takes a minute or more),
-    graphs (CUDA graphs, on one GPU: a pass of the network is started at once, not kernel by kernel), channels_last,
-    fused (all of Adam in one kernel). accumulate: a batch goes through the network in so many parts, for less memory;
-    BatchNorm and the search for hard pairs then see a part at a time, p/accumulate identities.
+    "fp16" with its gradients scaled), compile (torch.compile; the first step takes a minute or more), graphs (CUDA
+    graphs, on one GPU: a pass of the network is started at once, not kernel by kernel; see `rga.graphs`),
+    channels_last, fused (all of Adam in one kernel). accumulate: a batch goes through the network in so many parts,
+    for less memory; BatchNorm and the search for hard pairs then see a part at a time, p/accumulate identities.
 
     Several processes (`torchrun`, see `rga.distributed`): p counts the identities of all of them, so the same
     arguments mean the same batches. sync_norm: BatchNorm over all processes; gather: hard pairs are searched among
@@ -106,10 +106,9 @@ def fit(
     from it, "auto" if it is there, and yields the steps it holds first, so that the logs are always those of the whole
     run: the same as without the interruption, and on a CPU to the last bit.
 
-    Raises ValueError if the labels do not fit the network, if p cannot be divided as asked for, for graphs where they
-    cannot be, for a checkpoint of
-    other batches or more epochs, and if the loss or the weights stop being numbers: then nothing is saved any more, so
-    the last checkpoint is a good one.
+    Raises ValueError if the labels do not fit the network, if p cannot be divided as asked for, for graphs on anything
+    but one GPU, for a checkpoint of other batches or more epochs, and if the loss or the weights stop being numbers:
+    then nothing is saved any more, so the last checkpoint is a good one.
     """
     _check_labels(model, samples)
     if not isinstance(resume, bool) and resume != "auto":
