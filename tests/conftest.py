@@ -1,11 +1,19 @@
 """What all tests share: four people to train on; tests marked gpu are skipped where there is none."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from rga.data import Sample
+
+
+def pytest_configure():
+    # A shell's background job ignores Ctrl-C, and the tests send it to themselves.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
