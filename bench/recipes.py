@@ -6,7 +6,8 @@
 A run is RECIPE-ATTENTION-SEED, `python -m rga train` with bf16; they begin in the order given, so many at a time, and
 share the GPU: what is compared is epochs, not seconds. Every so many epochs the test people are ranked. `full` is told
 to stop when all others have ended or the time is over: of its 600 epochs these are the first, at its own rates.
-What has not ended by then is told to stop, too, and is in the file with the epochs that it has.
+What has not ended by then is told to stop, too, and is in the file with the epochs that it has. All have CUDA graphs,
+or, without --graphs, none has.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def begin(name, args):
     command = [sys.executable, "-W", "ignore", "-m", "rga", "train", recipe, "--attention", attention]
     command += ["--seed", seed, "--weights", "random", "--precision", "bf16", "--dataset", "cuhk03"]
     command += ["--root", args.cuhk03, "--allow-missing", "--cache", args.scratch / "cache", "--workers", "2"]
-    command += ["--graphs"] if args.graphs else []
+    command += ["--graphs" if args.graphs else "--no-graphs"]  # the recipes differ in what they do unasked
     command += ["--evaluate-every", str(args.every), "--save-every", "60", "--out", out]
     log = (out / "output.txt").open("w")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "4"}
@@ -67,13 +68,14 @@ def collect(name, args):
 
 
 def run_all(args):
-    """Run them, a few at a time; {name: seconds it ran}."""
-    end, waiting, running, seconds = time.monotonic() + args.seconds, list(args.runs), {}, {}
+    """Run them, a few at a time; what each has left, in the order in which they ended."""
+    end, waiting, running, runs = time.monotonic() + args.seconds, list(args.runs), {}, []
 
     def ended(name):
-        seconds[name] = time.monotonic() - running.pop(name)[1]
-        write(args, seconds)
-        print(f"{name}: {seconds[name]:.0f} s", flush=True)
+        seconds = time.monotonic() - running.pop(name)[1]
+        runs.append(collect(name, args) | {"seconds_shared": seconds})
+        write(args, runs)
+        print(f"{name}: {seconds:.0f} s", flush=True)
 
     while waiting or running:
         while waiting and len(running) < args.jobs:
@@ -92,9 +94,10 @@ def run_all(args):
         except subprocess.TimeoutExpired:
             process.kill()
         ended(name)
+    return runs
 
 
-def write(args, seconds):
+def write(args, runs):
     from rga.provenance import provenance, write_json
 
     settings = {
@@ -102,10 +105,9 @@ def write(args, seconds):
         "weights": "random",
         "precision": "bf16",
         "jobs": args.jobs,
+        "graphs": args.graphs,
     }
-    runs = [collect(name, args) | {"seconds_shared": seconds[name]} for name in args.runs if name in seconds]
     write_json(args.out, {"settings": settings, "runs": runs, "provenance": provenance()})
-    return runs
 
 
 def table(runs):
@@ -130,8 +132,7 @@ def main():
     parser.add_argument("--scratch", type=Path, default=ROOT / "runs" / "recipes")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "recipes.json")
     args = parser.parse_args()
-    run_all(args)
-    print(table([collect(name, args) for name in args.runs if (args.scratch / name).exists()]))
+    print(table(run_all(args)))
 
 
 if __name__ == "__main__":
