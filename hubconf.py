@@ -1,8 +1,8 @@
 """Entry points of torch.hub: torch.hub.load(FOLDER, "rga_resnet50", source="local", num_pids=767)."""
 
 # torch.hub offers every callable in this file.
-from rga.checkpoint import load_model
 from rga.models import RGA, create_model
+from rga.training.checkpoint import load_model
 
 dependencies = ["torch", "torchvision", "numpy", "scipy", "h5py", "PIL", "tqdm"]
 __all__ = ["RGA", "create_model", "load_model", "rga_resnet50"]

@@ -65,7 +65,7 @@ def build(name, size):
 
 def step(model, images):
     """Seconds of a forward and a backward pass."""
-    from rga.losses import identity_loss
+    from rga.training.losses import identity_loss
 
     model.zero_grad()  # before the forward pass: the old gradients need not live beside the activations
     start = time.perf_counter()
@@ -193,14 +193,15 @@ def main():
     args = parser.parse_args()
     args.size = tuple(args.size)
     if args.one:
-        from rga.precision import multiplying
+        from rga.device.precision import matmul_precision
 
-        with multiplying("fp32"):  # GPUs round convolutions otherwise
+        with matmul_precision("fp32"):  # GPUs round convolutions otherwise
             print(json.dumps(measure(args.one, args.size, args.batch, args.steps)))
         return
     # Always with the plain network, and in the order of the paper's tables.
     args.names = [name for name in NAMES if name == "none" or name in args.names]
-    from rga.provenance import provenance, write_json
+    from rga.io.json_files import write_json
+    from rga.io.provenance import provenance
 
     settings = {"network": "resnet50", "num_pids": NUM_PIDS, "precision": "fp32"}
     settings |= {key: vars(args)[key] for key in ("size", "batch", "rounds", "steps")}

@@ -100,7 +100,7 @@ def load(dataset, args):
 def train(model, splits, settings, cache):
     """The steps of a run: the one place that calls `rga.fit`."""
     import rga
-    from rga import schedule
+    from rga.training import lr_schedule as schedule
 
     def make_schedule(optimizer):
         if settings["schedule"] == "paper":
@@ -136,8 +136,8 @@ def run(settings, args):
     import torch
 
     torch.set_num_threads(1)
+    from rga.io.provenance import provenance
     from rga.models import create_model
-    from rga.provenance import provenance
 
     splits = load(settings["dataset"], args)
     torch.manual_seed(settings["seed"])
@@ -180,7 +180,7 @@ def lacking(report):
 
 def add(record, path):
     """Append a run to the file, whole or not at all; other runs that finish now wait."""
-    from rga.provenance import write_json
+    from rga.io.json_files import write_json
 
     with open(__file__) as lock:  # a file that is there anyway; it is not changed
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -32,7 +32,8 @@ from rga import data
 from rga.data.cuhk03.extraction import png
 from rga.data.images import read_image
 from rga.data.transforms import IMAGENET_MEAN, IMAGENET_STD
-from rga.provenance import provenance, write_json
+from rga.io.json_files import write_json
+from rga.io.provenance import provenance
 
 ROOT = Path(__file__).parent.parent
 P, K = 16, 4

@@ -106,7 +106,8 @@ def main():
     if args.one:
         print(json.dumps(measure(args.one, args.steps)))
         return
-    from rga.provenance import provenance, write_json
+    from rga.io.json_files import write_json
+    from rga.io.provenance import provenance
 
     if not args.options:
         args.options = [name for name in OPTIONS if name not in GPU or torch.cuda.is_available()]

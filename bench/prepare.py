@@ -233,7 +233,8 @@ def main():
         for release, rounds in jobs:
             results[len(json.loads((release / "people.json").read_text()))] = compare(release, rounds)
     settings = {"boxes": BOXES, "protocols": ["classic", "new"], "page_cache": "warm"}
-    from rga.provenance import provenance, write_json
+    from rga.io.json_files import write_json
+    from rga.io.provenance import provenance
 
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance("cpu")})
     print(table(results))

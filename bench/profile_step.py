@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from train_step import WARMUP, build
 
-from rga.precision import autocast, multiplying
+from rga.device.precision import autocast, matmul_precision
 
 ROOT = Path(__file__).parent.parent
 KINDS = {
@@ -41,8 +41,8 @@ AXES = {"cpu": ("malloc", "kept"), "cuda": ("tf32", "bf16")}
 
 def measure(variant, how, batch, steps):
     """Milliseconds of a step by operator."""
-    from rga.allocation import keep_memory
-    from rga.losses import batch_hard, identity_loss
+    from rga.device.cpu_memory import keep_memory
+    from rga.training.losses import batch_hard, identity_loss
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = how if how in AXES["cuda"] else "fp32"
@@ -63,7 +63,7 @@ def measure(variant, how, batch, steps):
 
     kinds = torch.profiler.ProfilerActivity
     activities = [kinds.CPU] if device.type == "cpu" else [kinds.CPU, kinds.CUDA]
-    with multiplying(precision):
+    with matmul_precision(precision):
         for _ in range(WARMUP):
             train()
         with torch.profiler.profile(activities=activities) as profile:
@@ -113,7 +113,8 @@ def main():
     if args.one:
         print(json.dumps(measure(*args.one, args.batch, args.steps)))
         return
-    from rga.provenance import provenance, write_json
+    from rga.io.json_files import write_json
+    from rga.io.provenance import provenance
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     compared = {how: compare(how, args) for how in AXES[device]}

@@ -173,7 +173,7 @@ def compare(args):
     """All variants in turn; medians, ratios taken round by round, and the largest difference to our scores."""
     import torch
 
-    from rga.provenance import provenance
+    from rga.io.provenance import provenance
 
     on_cuda = ["rga, CUDA"] if torch.cuda.is_available() else []
     peers = [v for v in PEERS if args.peers and (args.slow or v not in SLOW)]
@@ -246,7 +246,8 @@ def main():
         result = measure(args.one, args) if args.one else measure_features(*args.from_features, args.cuda)
         print(json.dumps(result))
         return
-    from rga.provenance import provenance, write_json
+    from rga.io.json_files import write_json
+    from rga.io.provenance import provenance
 
     if args.large:
         value = json.loads(args.out.read_text(encoding="utf-8"))

@@ -98,7 +98,8 @@ def run_all(args):
 
 
 def write(args, runs):
-    from rga.provenance import provenance, write_json
+    from rga.io.json_files import write_json
+    from rga.io.provenance import provenance
 
     settings = {
         "data": "CUHK03 pair 1 (labeled)",

@@ -160,7 +160,7 @@ def difference(folder, name):
 
 
 def compare(size, names, args):
-    from rga.provenance import provenance
+    from rga.io.provenance import provenance
 
     queries, gallery, _ = SIZES[size]
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
@@ -253,7 +253,8 @@ def main():
         return
     import torch
 
-    from rga.provenance import provenance, write_json
+    from rga.io.json_files import write_json
+    from rga.io.provenance import provenance
 
     ours = ["ours_cuda"] if args.cuda else ["ours", *(["ours_cuda"] if torch.cuda.is_available() else [])]
     peers = available(args.peers)

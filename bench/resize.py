@@ -14,9 +14,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from rga import checkpoint, data, evaluate
+from rga import data, evaluate
+from rga.io.json_files import write_json
+from rga.io.provenance import provenance
 from rga.models import RGA, resize
-from rga.provenance import provenance, write_json
+from rga.training import checkpoint
 
 ROOT = Path(__file__).parent.parent
 

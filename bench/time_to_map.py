@@ -31,7 +31,7 @@ def measure(args):
     import torch
 
     import rga
-    from rga.recipes import quick
+    from rga.runs.recipes import quick
 
     if importlib.util.find_spec("rga.allocation"):  # as rga.runs.train does; an earlier version has none
         importlib.import_module("rga.allocation").keep_memory()
@@ -115,7 +115,8 @@ def main():
         return
     if args.earlier is None:
         parser.error("--earlier names a checkout of an earlier commit: git worktree add ../earlier COMMIT")
-    from rga.provenance import provenance, write_json
+    from rga.io.json_files import write_json
+    from rga.io.provenance import provenance
 
     runs, summary = compare(args)
     settings = {

@@ -33,12 +33,13 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
-from rga.allocation import keep_memory
-from rga.graphs import graphed
-from rga.losses import batch_hard, identity_loss
+from rga.device.cpu_memory import keep_memory
+from rga.device.cuda_graphs import make_graphed
+from rga.device.precision import PRECISIONS, autocast, matmul_precision
+from rga.io.json_files import write_json
+from rga.io.provenance import provenance
 from rga.models import RGA, create_model
-from rga.precision import PRECISIONS, autocast, multiplying
-from rga.provenance import provenance, write_json
+from rga.training.losses import batch_hard, identity_loss
 
 ROOT = Path(__file__).parent.parent
 VARIANTS = ("plain", "rga_sc", "literal")
@@ -106,7 +107,7 @@ def measure(variant, precision, mode, args):
     """Seconds of every training step and inference after a warm-up, of compiling, and peak memory in MiB.
 
     Operations of a training step, and the most a second that this device does. Called inside
-    `rga.precision.multiplying`, so that fp32 and tf32 are what they say.
+    `rga.precision.matmul_precision`, so that fp32 and tf32 are what they say.
     """
     if mode == "kept":
         keep_memory()
@@ -117,7 +118,7 @@ def measure(variant, precision, mode, args):
     images = torch.randn(args.batch, 3, *args.size, device=device).to(memory_format=torch.channels_last)
     labels = torch.arange(args.batch, device=device) // 4
     called = torch.compile(model) if mode == "compiled" else model
-    trained = graphed(model, images.shape, precision) if mode == "graphs" else called
+    trained = make_graphed(model, images.shape, precision) if mode == "graphs" else called
 
     def train(network=trained):
         optimizer.zero_grad()  # before the forward pass: the old gradients need not live beside the activations
@@ -238,7 +239,7 @@ def main():
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "train_step.json")
     args = parser.parse_args()
     if args.one:
-        with multiplying(args.one[1]):
+        with matmul_precision(args.one[1]):
             print(json.dumps(measure(*args.one, args)))
         return
     on_gpu = torch.cuda.is_available()

@@ -2,11 +2,14 @@
 
 import importlib
 
-from rga import data, losses, metrics, models, schedule, search
-from rga.capture import capture
-from rga.engine import Embeddings, Evaluation, Log, embed, evaluate, fit
-
-__version__ = "0.1.0"
+from rga import data, metrics, models, old_names, search
+from rga.evaluation import Embeddings, Evaluation, embed, evaluate
+from rga.models.hooks import capture
+from rga.training import losses
+from rga.training import lr_schedule as schedule
+from rga.training.log import Log
+from rga.training.loop import fit
+from rga.version import __version__ as __version__
 
 __all__ = [
     "Embeddings",
@@ -24,10 +27,10 @@ __all__ = [
     "search",
 ]
 
-LATER = {"allocation", "export", "gradcam", "plot", "recipes", "runs"}  # loaded when somebody asks for them
+LATER = {"export", "plot", "runs"}  # loaded when somebody asks for them: plot and runs need matplotlib
 
 
 def __getattr__(name: str):
-    if name in LATER:
+    if name in LATER or f"rga.{name}" in old_names.MOVED:
         return importlib.import_module(f"rga.{name}")
     raise AttributeError(f"module 'rga' has no attribute {name!r}")

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rga import distributed
-from rga.capture import evaluating
-from rga.data.core import Sample, Splits
 from rga.data.loaders import network_input, test_loader
+from rga.data.samples import Sample, Splits
+from rga.device import distributed
+from rga.device.precision import Precision, autocast, matmul_precision
 from rga.metrics import (
     Ranking,
     evaluate_features,
@@ -18,7 +18,7 @@ from rga.metrics import (
     pairwise_distance,
 )
 from rga.models import ReIDModel
-from rga.precision import Precision, autocast, multiplying
+from rga.models.hooks import evaluating
 
 
 class Embeddings(NamedTuple):
@@ -52,7 +52,7 @@ def embed(
     model.to(memory_format=torch.channels_last)
     distributed.share_buffers(model)
     mine = samples[distributed.rank() :: distributed.world()]
-    with evaluating(model), multiplying(precision):
+    with evaluating(model), matmul_precision(precision):
         for batch in test_loader(mine, model.size, batch_size, workers) if mine else ():
             images = network_input(batch, device)
             with autocast(device, precision):

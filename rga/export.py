@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rga.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from rga.io.atomic_write import atomic_write
 from rga.models import Output, ReIDModel
-from rga.whole import whole
 
 TOLERANCE = 1e-4  # largest difference in any component of a feature of length 1
 BATCHES = (1, 5)  # that files are compared with
@@ -173,7 +173,7 @@ def _write(
     load: Callable[[Path], Callable[[Tensor], Tensor]],
 ) -> Exported:
     """Save under a temporary name, load, compare, and rename."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         save(partial)
         exported, images = load(partial), [network.example(batch) for batch in BATCHES]
         difference = torch.stack([(exported(x) - network(x)).abs().max() for x in images]).max().item()

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from rga.data.core import Sample
+from rga.data.file_names import images_in
 from rga.data.images import read_image
-from rga.data.names import images_in
-from rga.engine import embed
+from rga.data.samples import Sample
+from rga.evaluation import embed
+from rga.io.atomic_write import atomic_write
 from rga.models import ReIDModel
-from rga.whole import whole
 
 FORMAT = 1
 LARGE = 100_000  # images: from here on faiss searches, where it is installed
@@ -70,7 +70,7 @@ class Index:
 
     def save(self, path: str | Path) -> None:
         """Write the index to a file, which is whole or not there."""
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             torch.save({"format": FORMAT, "index": vars(self)}, partial)
 
 

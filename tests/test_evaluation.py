@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.small_network import network
 from PIL import Image
-from small_network import network
 
 import rga
 

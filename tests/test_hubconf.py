@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from elsewhere import python
+from helpers.elsewhere import python
 
-from rga.checkpoint import save
 from rga.models import create_model
+from rga.training.checkpoint import save
 
 ROOT = Path(__file__).resolve().parent.parent
 # What pyproject.toml depends on, under the names that are imported.

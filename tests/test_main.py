@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tiny_cuhk03 as tiny
+from helpers import tiny_cuhk03 as tiny
 
 from rga import __main__ as command
 from rga import data

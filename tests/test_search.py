@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from PIL import Image
 
 from rga import search
-from rga.checkpoint import load_model, save
 from rga.data import Sample
-from rga.engine import embed
+from rga.evaluation import embed
 from rga.metrics import pairwise_distance
 from rga.models import create_model
 from rga.search import Index, build_index, fingerprint, load_index
+from rga.training.checkpoint import load_model, save
 
 NAMES = ("one.png", "a folder/two #2.JPG", "a folder/deeper/Ünïcode.bmp", "z.webp")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from elsewhere import python
+from helpers.elsewhere import python
 
 import rga
 from rga import data

@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 
 from rga.commands.options import add_data_sets, add_flip, add_network, check_outputs, load_data, load_network
-from rga.engine import evaluate
+from rga.evaluation import evaluate
+from rga.io.json_files import write_json
+from rga.io.provenance import provenance
 from rga.metrics import Ranking, chance_rank1, evaluate_ranking, evaluate_single_shot, rerank
-from rga.provenance import provenance, write_json
 from rga.search import fingerprint
 
 

@@ -4,9 +4,9 @@ import argparse
 import logging
 from pathlib import Path
 
-from rga import checkpoint
 from rga.export import BATCHES, TOLERANCE, to_onnx, to_torch
 from rga.search import fingerprint
+from rga.training import checkpoint
 
 FORMATS = {"onnx": to_onnx, "torch": to_torch}
 

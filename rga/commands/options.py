@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
-from rga import checkpoint, data
+from rga import data
 from rga.data import Splits
 from rga.models import ReIDModel
+from rga.training import checkpoint
 
 
 def subcommand(commands, name: str, function: Callable) -> argparse.ArgumentParser:

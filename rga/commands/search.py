@@ -12,11 +12,12 @@ from rga import plot
 from rga.commands.options import add_flip, add_network, check_files, check_outputs, load_network, whole_number
 from rga.data import Sample, stack_images
 from rga.data.transforms import Size
-from rga.engine import embed
+from rga.evaluation import embed
+from rga.io.atomic_write import atomic_write
+from rga.io.json_files import write_json
+from rga.io.provenance import provenance
 from rga.metrics import rerank
-from rga.provenance import provenance, write_json
 from rga.search import Index, build_index
-from rga.whole import whole
 
 NEIGHBOURS = 20  # k1 of re-ranking
 
@@ -117,5 +118,5 @@ def _draw(args: argparse.Namespace, matches: list[list[dict]], size: Size) -> No
     titles = ["query", *range(1, max(map(len, sheet.values())))]
     distance = "re-ranked distance" if args.rerank else "cosine distance"
     figure = plot.rows(sheet, titles, f"Most alike first; {distance}", below)
-    with whole(args.sheet) as partial:
+    with atomic_write(args.sheet) as partial:
         figure.savefig(partial, format="png")

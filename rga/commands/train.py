@@ -5,11 +5,12 @@ import time
 import typing
 from pathlib import Path
 
-from rga import distributed, runs
+from rga import runs
 from rga.commands.options import first_line
-from rga.progress import progress
-from rga.provenance import write_json
-from rga.recipes import RECIPES, Recipe, named
+from rga.device import distributed
+from rga.io.json_files import write_json
+from rga.runs.recipes import RECIPES, Recipe, get_recipe
+from rga.training.progress import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +44,8 @@ def _value(text: str) -> str | bool:
 
 def run(args: argparse.Namespace) -> int:
     """Train, evaluate and report as a recipe says; torchrun -m rga train … does it on several GPUs or machines."""
-    recipe = named(args.profile, **_given(args))
-    with distributed.joined() as device:
+    recipe = get_recipe(args.profile, **_given(args))
+    with distributed.init_distributed() as device:
         with distributed.first_before_others():  # it draws, unpacks or extracts, and the others find it done
             splits = recipe.load_data()
         model = recipe.make_model(splits.num_pids).to(device)

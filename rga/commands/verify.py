@@ -18,10 +18,11 @@ from rga.commands.options import (
     share,
 )
 from rga.data import Sample, Splits
-from rga.engine import Embeddings, embed
+from rga.evaluation import Embeddings, embed
+from rga.io.json_files import write_json
+from rga.io.provenance import provenance
 from rga.metrics import Calibration, Pairs, calibrate, pairwise_distance, threshold_at, verification_pairs
 from rga.models import ReIDModel
-from rga.provenance import provenance, write_json
 from rga.search import fingerprint
 
 FORMAT = "rga calibration 1"

@@ -15,8 +15,8 @@ from IPython import get_ipython
 from matplotlib.figure import Figure
 from PIL import Image
 
-from rga import __version__
-from rga.progress import progress as progress
+from rga.training.progress import progress as progress
+from rga.version import __version__
 
 STYLE = {
     "figure.dpi": 96,

@@ -4,9 +4,9 @@ import inspect
 from pathlib import Path
 
 from rga.data import cuhk03, doctor, folder, market1501, msmt17, synthetic
-from rga.data.core import Sample, Splits
 from rga.data.images import read_image, stack_images
 from rga.data.loaders import Batch, ReIDDataset, network_input, test_loader, train_loader
+from rga.data.samples import Sample, Splits
 from rga.data.transforms import denormalise, normalise
 
 __all__ = [

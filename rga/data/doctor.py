@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
-from rga.data.core import Sample, Splits
 from rga.data.images import read_image
-from rga.places import place
+from rga.data.samples import Sample, Splits
+from rga.io.paths import file_key
 
 LOG = logging.getLogger("rga.data")
 SMALLEST = (32, 16)  # (height, width) in pixels that still show somebody
@@ -118,7 +118,7 @@ def _stat(path: Path) -> File:
         state = os.stat(path)
     except OSError:
         return File(-1, os.fspath(path))
-    return File(state.st_size, place(path, state))  # a link and its file are one picture
+    return File(state.st_size, file_key(path, state))  # a link and its file are one picture
 
 
 def _read(path: Path) -> File:

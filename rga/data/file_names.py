@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from rga.data.core import Sample
-from rga.places import place
+from rga.data.samples import Sample
+from rga.io.paths import file_key
 
 
 class Named(NamedTuple):
@@ -32,7 +32,7 @@ def images_in(folder: Path, nested: bool = False) -> Iterator[str]:
 
     seen = set()
     for path, folders, names in os.walk(folder, onerror=stop, followlinks=True):
-        here = place(path, os.stat(path))
+        here = file_key(path, os.stat(path))
         if here in seen:  # a link back to a folder around it would repeat everything, many times
             folders.clear()
             continue

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rga.data.archive import archives_in, locate, taken_as_unpacked, unpack
-from rga.data.core import Sample, Splits
-from rga.data.names import Named, as_classes, images_in, names_in
+from rga.data.file_names import Named, as_classes, images_in, names_in
+from rga.data.samples import Sample, Splits
 
 TABLE = "samples.csv"
 SUBSETS = {  # names of folders, and words in the table's column split

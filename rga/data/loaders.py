@@ -1,5 +1,6 @@
 """How samples become batches, and batches the network's input: the data set and its loaders."""
 
+import signal
 import weakref
 from collections.abc import Sequence
 from multiprocessing import util
@@ -10,12 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from rga import signals
 from rga.data import transforms
 from rga.data.cache import resized_images
-from rga.data.core import Sample
 from rga.data.images import read_image
 from rga.data.sampler import PKSampler
+from rga.data.samples import Sample
 from rga.data.transforms import Draw, Size
 
 
@@ -132,12 +132,23 @@ def _loader(dataset, workers, **batches) -> DataLoader:
         persistent_workers=workers > 0,
         collate_fn=collate,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=signals.outlast,
+        worker_init_fn=ignore_stop_signals,
         generator=torch.Generator(),  # else each epoch draws a number from the global generator
     )
     if workers:
         util.Finalize(loader, _end, [weakref.ref(loader)], exitpriority=100)  # before all that they use
     return loader
+
+
+def ignore_stop_signals(worker: int) -> None:
+    """For a process that loads images (DataLoader's `worker_init_fn`): live on while the one that trains saves.
+
+    A signal to a whole group of processes, as torchrun and Slurm send it, reaches both, and PyTorch ends the training
+    process as soon as a worker dies. So signals do nothing here; a worker whose training process is gone ends by
+    itself, within seconds.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end(loader: weakref.ref) -> None:

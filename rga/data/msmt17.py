@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from rga.data.archive import locate, taken_as_unpacked
-from rga.data.core import Sample, Splits
-from rga.data.names import as_classes
+from rga.data.file_names import as_classes
+from rga.data.samples import Sample, Splits
 
 VERSIONS = {"V1": ("train", "test"), "V2": ("mask_train_v2", "mask_test_v2")}  # V2: faces are masked
 LISTS = {

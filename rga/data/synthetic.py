@@ -29,11 +29,10 @@ import numpy as np
 from PIL import Image
 
 from rga.data import cuhk03
-from rga.data.core import Splits
-from rga.places import ROOT
-
-from . import release
-from .person import DETAILS, Part
+from rga.data.samples import Splits
+from rga.drawn_people import release
+from rga.drawn_people.person import DETAILS, Part
+from rga.io.paths import ROOT
 
 __all__ = ["DETAILS", "Part", "draw_release", "load", "read_parts", "read_people"]
 

@@ -5,7 +5,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from rga.precision import Precision, autocast, multiplying
+from rga.device.precision import Precision, autocast, matmul_precision
 
 
 class _Called(nn.Module):
@@ -21,7 +21,7 @@ class _Called(nn.Module):
             return self.model(images)
 
 
-def graphed(model: nn.Module, shape: tuple[int, int, int, int], precision: Precision) -> nn.Module:
+def make_graphed(model: nn.Module, shape: tuple[int, int, int, int], precision: Precision) -> nn.Module:
     """The forward and backward pass of a network on a CUDA device, for images of this one shape, channels-last.
 
     A GPU is often done with the small kernels of RGA before Python has started the next. Recorded, a whole pass
@@ -36,7 +36,7 @@ def graphed(model: nn.Module, shape: tuple[int, int, int, int], precision: Preci
     if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
         # Gradients come from a replay on one stream and were recorded on another: PyTorch waits where it must.
         torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
-    with multiplying(precision), warnings.catch_warnings():
+    with matmul_precision(precision), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Attempting to run cuBLAS")  # in the thread of backward passes
         called = torch.cuda.make_graphed_callables(_Called(model.train(), device, precision), (images,))
     with torch.no_grad():

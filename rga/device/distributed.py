@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @contextmanager
-def joined() -> Iterator[torch.device]:
+def init_distributed() -> Iterator[torch.device]:
     """Join the processes that `torchrun` started, if it did, and leave them at the end; gives this one's device.
 
     Of all but the first only errors are logged.

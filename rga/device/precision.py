@@ -12,7 +12,7 @@ _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @contextmanager
-def multiplying(precision: Precision) -> Iterator[None]:
+def matmul_precision(precision: Precision) -> Iterator[None]:
     """A whole step, backward pass included: whether GPUs may round the factors of float32 products to tf32 (10 bits).
 
     Convolutions too, whose PyTorch default is to round: fp32 means fp32 here. Both settings are put back. Raises
@@ -45,6 +45,6 @@ def autocast(device: torch.device, precision: Precision, cache: bool = True) -> 
     return torch.autocast(device.type, half, enabled=precision in _HALF, cache_enabled=cache)
 
 
-def scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
-    """Keeps the small gradients of fp16 from becoming 0; does nothing for the others."""
+def make_scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
+    """Loss scaling, which keeps small gradients of fp16 from underflowing to 0; does nothing for the others."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """A name to write under: the file is renamed to `path` at the end, and removed after an error.
 
     Makes the folder. The name has the suffix of `path`, and is another for each who writes: of two at once the later

@@ -1,18 +1,15 @@
-"""What a number needs beside it, and a file for both."""
+"""What a number needs beside it: versions, commit, device, time."""
 
-import json
 import os
 import platform
 import subprocess
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 import torchvision
 
-from rga import __version__
-from rga.whole import whole
+from rga.version import __version__
 
 
 def provenance(device: str | torch.device | None = None) -> dict:
@@ -50,20 +47,3 @@ def _cpu_name() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def write_json(path: str | Path, value) -> Path:
-    """Write value as JSON, whole or not at all; arrays and tensors become lists, paths text. Returns path."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n"
-    with whole(path) as partial:
-        # File names that are no text hold characters that UTF-8 lacks: as \udcff they are JSON.
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    return Path(path)
-
-
-def _plain(value):
-    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Path):
-        return value.as_posix()
-    raise TypeError(f"write_json cannot write a {type(value).__name__}.")

@@ -19,7 +19,7 @@ from rga.metrics.distance import distance_rows, pairwise_distance
 from rga.metrics.expansion import expand
 from rga.metrics.multi_query import multi_query_features
 from rga.metrics.ranking import Ranking, chance_rank1, evaluate_features, evaluate_ranking
-from rga.metrics.rerank import rerank
+from rga.metrics.reranking import rerank
 from rga.metrics.single_shot import evaluate_single_shot
 from rga.metrics.verification import (
     ROC,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from rga.models.attach import Attention, attach
+from rga.models.attaching import Attention, attach
 from rga.models.cbam import CBAM
 from rga.models.fc import FC
 from rga.models.gates import Gates, make_gate
@@ -13,7 +13,7 @@ from rga.models.imagenet import load_imagenet
 from rga.models.non_local import NonLocal, SimplifiedNonLocal
 from rga.models.reid import STAGES, Output, ReIDModel, create_backbone, remove_classifier, remove_last_stride
 from rga.models.released import load_released, released_state_dict
-from rga.models.resize import resize
+from rga.models.resizing import resize
 from rga.models.rga import RGA, ChannelRGA, RelationScore, SpatialRGA
 from rga.models.se import SE
 

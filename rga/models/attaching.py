@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from rga.capture import evaluating
+from rga.models.hooks import evaluating
 
 # An attention is built from the shape of the feature map it will see: (channels, (height, width)) -> module that
 # maps (B, C, H, W) to the same shape.

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rga.capture import evaluating
+from rga.models.hooks import evaluating
 
 Target = Callable[..., Tensor]
 

@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rga.capture import evaluating
 from rga.models.fc import SpatialFC
+from rga.models.hooks import evaluating
 from rga.models.reid import ReIDModel
 from rga.models.rga import RGA, ChannelRGA, SpatialRGA
 

@@ -5,9 +5,9 @@ nothing has to be closed. Colours are Okabe and Ito's, told apart by colour-blin
 is also told by a mark or a line style.
 """
 
-from rga.plot.channels import channels, rank_channels, strongest_images
-from rga.plot.curves import cmc, curves, histograms, intervals, precision_recall, roc
-from rga.plot.explorer import explorer
+from rga.plot.channel_gates import channels, rank_channels, strongest_images
+from rga.plot.charts import cmc, curves, histograms, intervals, precision_recall, roc
+from rga.plot.explorer_page import explorer
 from rga.plot.maps import (
     attention,
     difference,

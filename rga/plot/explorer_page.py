@@ -18,11 +18,11 @@ from matplotlib.colors import to_hex
 from PIL import Image
 from torch import Tensor, nn
 
-from rga.capture import evaluating
 from rga.data.transforms import normalise, resize
+from rga.io.atomic_write import atomic_write
 from rga.models import ReIDModel, RelationScore
+from rga.models.hooks import evaluating
 from rga.plot.look import rgb
-from rga.whole import whole
 
 Grid = tuple[int, int]  # (height, width)
 
@@ -43,7 +43,7 @@ class Page:
 
     def save(self, path: str | Path) -> Path:
         """Write the page, whole or not at all, and return where it is; any browser opens it without a server."""
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(self.text, encoding="utf-8")
         return Path(path)
 

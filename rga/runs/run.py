@@ -7,15 +7,21 @@ from contextlib import nullcontext
 import torch
 from matplotlib.figure import Figure
 
-from rga import allocation, checkpoint, distributed, plot
-from rga.capture import capture, evaluating
+from rga import plot
 from rga.data import Splits, normalise, stack_images
-from rga.engine import Evaluation, Log, evaluate, fit
+from rga.device import cpu_memory as allocation
+from rga.device import distributed
+from rga.evaluation import Evaluation, evaluate
+from rga.io.json_files import write_json
+from rga.io.provenance import provenance
 from rga.metrics import Ranking, chance_rank1
 from rga.models import ReIDModel
-from rga.provenance import provenance, write_json
-from rga.recipes import Recipe
-from rga.record import Record
+from rga.models.hooks import capture, evaluating
+from rga.runs.recipes import Recipe
+from rga.runs.run_logger import RunLogger
+from rga.training import checkpoint
+from rga.training.log import Log
+from rga.training.loop import fit
 
 
 def train(recipe: Recipe, model: ReIDModel, splits: Splits) -> Iterator[Log]:
@@ -31,7 +37,7 @@ def train(recipe: Recipe, model: ReIDModel, splits: Splits) -> Iterator[Log]:
         allocation.keep_memory()
     first = distributed.rank() == 0
     scores = distributed.from_first(_earlier_scores(recipe))
-    with Record(recipe.out, recipe.tensorboard) if first else nullcontext() as record:
+    with RunLogger(recipe.out, recipe.tensorboard) if first else nullcontext() as record:
         for log in fit(model, splits.train, **recipe.fit_options()):
             if record:
                 record.step(log)

@@ -11,7 +11,7 @@ from rga.metrics import Ranking
 LOSSES = ("loss", "identity", "triplet", "lr", "images_per_second", "waiting")
 
 
-class Record:
+class RunLogger:
     """Writes log.csv, a line a step, into `folder`; with tensorboard=True also events, into its folder tensorboard.
 
     Give it every log of `rga.fit`: a run that goes on tells its earlier steps again, so the table is always that of
@@ -52,7 +52,7 @@ class Record:
             if figure is not None:
                 self.events.add_figure("gates", figure, step)
 
-    def __enter__(self) -> "Record":
+    def __enter__(self) -> "RunLogger":
         return self
 
     def __exit__(self, *error) -> None:

@@ -1,6 +1,1 @@
-"""The loops: train a network, turn images into features, score a ranking."""
-
-from rga.engine.evaluation import Embeddings, Evaluation, embed, evaluate
-from rga.engine.fit import Log, fit
-
-__all__ = ["Embeddings", "Evaluation", "Log", "embed", "evaluate", "fit"]
+"""Training: `loop` is `rga.fit`, `step` one step of it; losses, learning rate, checkpoints and resuming beside them."""

@@ -75,11 +75,11 @@ def load_model(path: str | Path) -> ReIDModel:
 
 
 def restore(
-    path: str | Path, model: ReIDModel, accept: Callable[[dict[str, Any]], None] = lambda training: None
+    path: str | Path, model: ReIDModel, check: Callable[[dict[str, Any]], None] = lambda training: None
 ) -> dict[str, Any]:
     """Load a checkpoint into `model`, in place; returns what was saved beside it (`training` of `save`).
 
-    accept: is shown that before anything is loaded, and may raise. Raises ValueError, and changes nothing, for a
+    check: is shown that before anything is loaded, and may raise. Raises ValueError, and changes nothing, for a
     checkpoint of another network.
     """
     content = _read(Path(path))
@@ -93,7 +93,7 @@ def restore(
             f"{path} is a checkpoint of another network: {'; '.join(differs)}. Build the network as it was "
             "(rga.checkpoint.load_model does), or choose another file."
         )
-    accept(content["training"])
+    check(content["training"])
     model.load_state_dict(content["model"])
     model.config["weights"] = content["config"]["weights"]
     return content["training"]

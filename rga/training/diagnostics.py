@@ -1,19 +1,24 @@
-"""What can go wrong in a training run without any error, told from its logs."""
+"""What can go wrong in a training run without any error: collapse of the features, waiting for the data loader."""
 
+import logging
 import statistics
 from collections.abc import Sequence
+
+from rga.training.log import Log
+
+logger = logging.getLogger(__name__)
 
 LOOK_BACK = 50  # steps
 
 
-def symptoms(logs: Sequence, margin: float | None = 0.3) -> dict[str, str]:
+def diagnose(logs: Sequence[Log], margin: float | None = 0.3) -> dict[str, str]:
     """{name: a sentence that says what is seen and what to do}; {} for a run that looks well.
 
-    logs: of `rga.fit`, the last 50 are looked at, with step, triplet, waiting and images_per_second; margin: of the
-    triplet loss. Fewer than 50 tell nothing.
+    Looks at the last 50 logs; fewer tell nothing. margin: of the triplet loss.
 
     collapse: a triplet loss at the margin says that all distances are equal: the features of everybody have become
-    the same (Hermans et al., 2017, section 3.2). waiting: more than a fifth of the time passes without data.
+    the same (Hermans et al., 2017, section 3.2). waiting: the data loader is the bottleneck for more than a fifth of
+    the time.
     """
     seen: dict[str, str] = {}
     if len(logs) < LOOK_BACK:
@@ -30,7 +35,15 @@ def symptoms(logs: Sequence, margin: float | None = 0.3) -> dict[str, str]:
     share = statistics.fmean(log.waiting for log in recent)
     if share > 0.2:
         seen["waiting"] = (
-            f"{share:.0%} of the time of the last {LOOK_BACK} steps passed waiting for images: use more workers, or "
-            "cache=True (in memory) or a folder (on disk)."
-        ).replace("%", " %", 1)
+            f"{100 * share:.0f} % of the time of the last {LOOK_BACK} steps passed waiting for images: use more "
+            "workers, or cache=True (in memory) or a folder (on disk)."
+        )
     return seen
+
+
+def warn_once(logs: Sequence[Log], margin: float | None, warned: set[str]) -> None:
+    """Log what `diagnose` finds, but nothing that `warned` names already; adds to it."""
+    for name, sentence in diagnose(logs, margin).items():
+        if name not in warned:
+            logger.warning("%s", sentence)
+        warned.add(name)

@@ -1,55 +1,44 @@
-"""Ctrl-C and the termination that a cluster announces: finish the step, save, then stop."""
+"""Ctrl-C (SIGINT) and SIGTERM: finish the step, save a checkpoint, then stop."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def deferred() -> Iterator[Callable[[], bool]]:
-    """Hold SIGINT and SIGTERM back; gives a function that says whether one has come.
+def defer_stop_signals() -> Iterator[Callable[[], bool]]:
+    """Hold SIGINT and SIGTERM back while the context is open; gives a function that says whether one has come.
 
-    At the end of the context the first signal that was held back is sent again, and does what it does elsewhere:
-    SIGINT raises KeyboardInterrupt, SIGTERM ends the process. A second SIGINT, from somebody who is in a hurry, does
-    not wait; more SIGTERM do, since a cluster and torchrun send one each. Outside the main thread, where Python takes
-    no signals, nothing is held back.
+    At the end of the context the first deferred signal is re-raised, with the handler it had before: SIGINT raises
+    KeyboardInterrupt, SIGTERM ends the process. A second SIGINT, from somebody who is in a hurry, is not deferred;
+    more SIGTERM are, since a cluster and torchrun send one each. Outside the main thread, where Python takes no
+    signals, nothing is deferred.
     """
-    came: list[int] = []
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = {number: signal.getsignal(number) for number in STOPS}
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
     def restore() -> None:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
-    def hold(number, frame) -> None:
-        if number == signal.SIGINT and number in came:
-            came.clear()
+    def defer(number, frame) -> None:
+        if number == signal.SIGINT and number in received:
+            received.clear()
             restore()
             signal.raise_signal(number)
-        came.append(number)
+        received.append(number)
 
-    for number in STOPS:
-        signal.signal(number, hold)
+    for number in STOP_SIGNALS:
+        signal.signal(number, defer)
     try:
-        yield lambda: bool(came)
+        yield lambda: bool(received)
     finally:
         restore()
-        if came:
-            signal.raise_signal(came[0])
-
-
-def outlast(worker: int) -> None:
-    """For a process that loads images (DataLoader's `worker_init_fn`): live on while the one that trains saves.
-
-    A signal to a whole group of processes, as torchrun and Slurm send it, reaches both, and PyTorch ends the training
-    process as soon as a worker dies. So signals do nothing here; a worker whose training process is gone ends by
-    itself, within seconds.
-    """
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
+        if received:
+            signal.raise_signal(received[0])

@@ -1,19 +1,81 @@
-"""Go on where a run stopped: what its checkpoint must hold, which settings may be new, how the schedule catches up."""
+"""A run that can be stopped and resumed: what its checkpoint holds beside the network, and how that is restored."""
 
+import hashlib
 import logging
 import warnings
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
+import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from rga.data.samples import Sample
+from rga.device import distributed
 from rga.models import ReIDModel
+from rga.training import checkpoint
+from rga.training.checks import check_weights
+from rga.training.log import Log
+from rga.training.rng_state import get_rng_state
 
 logger = logging.getLogger(__name__)
 
+# Other batches are another run; whatever else has changed is only said.
+SAME_BATCHES = ("p", "k", "every_image", "images", "samples")
 
-def accept(path: str | Path, settings: dict, state: dict) -> None:
-    """Whether a run with these settings can go on from that state: ValueError if not, a warning if others are new."""
+
+@dataclass
+class TrainingState:
+    """Everything that decides how a run goes on, beside random numbers and logs."""
+
+    model: ReIDModel
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    scaler: torch.amp.GradScaler
+    settings: dict  # what must or should be the same when the run is resumed
+
+    def save(self, path: str | Path, logs: Sequence[Log], keep: int) -> None:
+        """Write a checkpoint (the first process does). Raises ValueError, and writes nothing, for weights of NaN."""
+        rng_states = distributed.gather_objects(get_rng_state(_device(self.model)))
+        check_weights(self.model, logs[-1].step)
+        if distributed.rank() == 0:
+            state = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+            state |= {"settings": self.settings, "logs": [astuple(log) for log in logs], "random": rng_states}
+            checkpoint.save(path, self.model, keep=keep, step=logs[-1].step, **state)
+
+    def load(self, path: str | Path, steps_per_epoch: int) -> tuple[list[Log], dict]:
+        """Restore a checkpoint, in place; returns its logs and this process's random state, to be set later.
+
+        Raises ValueError as `check_compatible` and `checkpoint.restore` do, and changes nothing then.
+        """
+        state = checkpoint.restore(path, self.model, check=partial(check_compatible, path, self.settings))
+        epochs = self.settings["epochs"]
+        totals = {"steps": epochs * steps_per_epoch, "epochs": epochs, "held": True}
+        logs = [replace(Log(*values), **totals) for values in state["logs"]]
+        if state["scaler"]:  # empty, if that was not fp16
+            self.scaler.load_state_dict(state["scaler"])
+        restore_optimizer(self.optimizer, self.scheduler, state["optimizer"], len(logs) // steps_per_epoch)
+        return logs, state["random"][distributed.rank() % len(state["random"])]
+
+
+def should_resume(path: str | Path | None, resume: bool | Literal["auto"]) -> bool:
+    """Whether there is a checkpoint to go on from; all processes get the first one's answer."""
+    if path is None:
+        return False
+    return distributed.from_first(resume is True or (resume == "auto" and Path(path).exists()))
+
+
+def digest(samples: Sequence[Sample]) -> str:
+    """Which images of whom, in their order, wherever they lie."""
+    names = "\n".join(f"{Path(path).name} {label}" for path, label, _ in samples)
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
+
+
+def check_compatible(path: str | Path, settings: dict, state: dict) -> None:
+    """Whether a run with these settings can resume from that state: ValueError if not, a warning if some are new."""
     if lacking := {"optimizer", "scaler", "logs", "settings", "random"} - state.keys():
         raise ValueError(
             f"{path} holds a network, but not what a run needs to go on (it lacks {', '.join(sorted(lacking))}): "
@@ -26,9 +88,7 @@ def accept(path: str | Path, settings: dict, state: dict) -> None:
     }
     if "samples" in changed:
         changed["samples"] = "names or identities of images that are others"
-    if refused := [
-        changed[name] for name in ("p", "k", "every_image", "images", "samples") if name in changed
-    ]:
+    if refused := [changed[name] for name in SAME_BATCHES if name in changed]:
         raise ValueError(
             f"{path} is of a run with other batches: {'; '.join(refused)}. Resume with its settings, or start anew."
         )
@@ -38,10 +98,10 @@ def accept(path: str | Path, settings: dict, state: dict) -> None:
             "as many at least, or start anew."
         )
     if changed:  # more epochs are a good reason, so it is said and not refused
-        logger.warning("going on with other settings than before: %s", "; ".join(changed.values()))
+        logger.warning("resuming with other settings than before: %s", "; ".join(changed.values()))
 
 
-def go_on(optimizer: Optimizer, scheduler: LRScheduler, state: dict, epochs: int) -> None:
+def restore_optimizer(optimizer: Optimizer, scheduler: LRScheduler, state: dict, epochs: int) -> None:
     """Bring optimizer and schedule to where `epochs` epochs leave them.
 
     The schedule is run anew and not loaded, so that more epochs than first planned get the schedule of that many.
@@ -58,7 +118,5 @@ def go_on(optimizer: Optimizer, scheduler: LRScheduler, state: dict, epochs: int
         group.update(options)
 
 
-def check_weights(model: ReIDModel, step: int) -> None:
-    """ValueError if a weight or a running statistic is no number, so that a good checkpoint is not replaced by it."""
-    if not all(value.isfinite().all() for value in model.state_dict().values()):
-        raise ValueError(f"the weights are no longer numbers after step {step}: use a smaller lr.")
+def _device(model: ReIDModel) -> torch.device:
+    return next(model.parameters()).device

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 
-def random_state(device: torch.device) -> dict:
+def get_rng_state(device: torch.device) -> dict:
     """Of PyTorch (on the CPU and on `device`), NumPy and Python, as plain values that a safe load accepts."""
     kind, keys, *rest = np.random.get_state()
     return {
@@ -17,8 +17,8 @@ def random_state(device: torch.device) -> dict:
     }
 
 
-def set_random_state(state: dict, device: torch.device) -> None:
-    """Back to a state that `random_state` gave; a GPU's is left out where there is none, or was none."""
+def set_rng_state(state: dict, device: torch.device) -> None:
+    """Back to a state that `get_rng_state` gave; a GPU's is left out where there is none, or was none."""
     torch.set_rng_state(state["torch"])
     if device.type == "cuda" and state["device"] is not None:
         torch.cuda.set_rng_state(state["device"], device)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import tiny_cuhk03 as tiny
 import torch
+from helpers import tiny_cuhk03 as tiny
 from PIL import Image
 
-from rga.checkpoint import save
 from rga.models import create_model
+from rga.training.checkpoint import save
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ import pytest
 
 from rga import data, evaluate
 from rga.__main__ import main
-from rga.checkpoint import load_model
 from rga.metrics import evaluate_ranking, rerank
 from rga.search import fingerprint
+from rga.training.checkpoint import load_model
 
 
 def test_scores_are_those_of_the_library(checkpoints, cuhk03, tmp_path, capsys):

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from rga.__main__ import main
-from rga.checkpoint import load_model
 from rga.data.transforms import normalise
 from rga.search import fingerprint
+from rga.training.checkpoint import load_model
 
 
 @pytest.mark.parametrize("format, name", [("onnx", "network.onnx"), ("torch", "network.pt2")])

@@ -13,10 +13,10 @@ import torch
 import rga
 from rga import plot
 from rga.__main__ import main
-from rga.checkpoint import load_model
 from rga.data import Sample, read_image
 from rga.metrics import pairwise_distance, rerank
 from rga.search import build_index, load_index
+from rga.training.checkpoint import load_model
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_cuhk03 as tiny
+from helpers import tiny_cuhk03 as tiny
 
 from rga import __main__ as command
-from rga.recipes import Recipe
+from rga.runs.recipes import Recipe
 
 SMALL = "--size 64x32 -p 4 -k 2 --epochs 2 --precision fp32 --attention none".split()
 

@@ -8,11 +8,11 @@ import pytest
 import rga
 from rga import data
 from rga.__main__ import main
-from rga.checkpoint import load_model
 from rga.commands import verify
 from rga.data import Sample
 from rga.metrics import Calibration, pairwise_distance
 from rga.search import fingerprint
+from rga.training.checkpoint import load_model
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import rga
-from rga import notebook
+from rga.course import notebook
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,11 +5,11 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-import tiny_cuhk03 as tiny
+from helpers import tiny_cuhk03 as tiny
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from rga.data import cuhk03
-from rga.data.core import Sample
+from rga.data.samples import Sample
 
 
 @pytest.fixture

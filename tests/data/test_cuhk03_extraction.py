@@ -15,7 +15,7 @@ from threading import Barrier, Lock, Thread
 import h5py
 import numpy as np
 import pytest
-import tiny_cuhk03 as tiny
+from helpers import tiny_cuhk03 as tiny
 from PIL import Image
 
 from rga.data import cuhk03

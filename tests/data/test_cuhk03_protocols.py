@@ -5,7 +5,7 @@ import re
 import h5py
 import numpy as np
 import pytest
-import tiny_cuhk03 as tiny
+from helpers import tiny_cuhk03 as tiny
 
 from rga.data import cuhk03
 

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-import tiny_cuhk03 as tiny
+from helpers import tiny_cuhk03 as tiny
 
 from rga.data import cuhk03
 from rga.data.cuhk03.release import crops_in

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-import tiny_cuhk03 as tiny
+from helpers import tiny_cuhk03 as tiny
 
 from rga.data import cuhk03
 

@@ -3,7 +3,7 @@
 import inspect
 
 import pytest
-import tiny_cuhk03 as tiny
+from helpers import tiny_cuhk03 as tiny
 
 from rga import data
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from rga.data import doctor
-from rga.data.core import Sample, Splits
+from rga.data.samples import Sample, Splits
 
 
 def draw(path, seed, size=(40, 20)):

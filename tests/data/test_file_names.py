@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from rga.data.core import Sample
-from rga.data.names import Named, as_classes, images_in, names_in, samples_in
+from rga.data.file_names import Named, as_classes, images_in, names_in, samples_in
+from rga.data.samples import Sample
 
 PATTERN = re.compile(r"(?P<pid>-?\d+)_c(?P<camid>\d)")
 

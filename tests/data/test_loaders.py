@@ -9,10 +9,10 @@ from PIL import Image
 from torch.utils.data import ConcatDataset, DataLoader
 
 from rga.data import transforms
-from rga.data.core import Sample
 from rga.data.images import read_image
 from rga.data.loaders import Batch, ReIDDataset, collate, network_input, train_loader
 from rga.data.loaders import test_loader as ordered_loader
+from rga.data.samples import Sample
 
 SIZE = (32, 16)
 WORKERS_FORK = pytest.mark.filterwarnings(

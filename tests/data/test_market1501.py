@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from rga.data import market1501
-from rga.data.core import Sample
+from rga.data.samples import Sample
 
 FILES = {
     "bounding_box_train": [

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from rga.data import msmt17
-from rga.data.core import Sample
+from rga.data.samples import Sample
 
 LISTS = {
     "train": ["0000/0000_045_12_0303morning_0006_2.jpg 0", "0007/0007_000_01_0303morning_0008_0_ex.jpg 7"],

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from rga.data.core import Sample, Splits
+from rga.data.samples import Sample, Splits
 
 
 def test_splits_count_and_print():

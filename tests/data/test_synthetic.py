@@ -19,8 +19,8 @@ from PIL import Image
 from scipy.io import loadmat
 
 from rga.data import synthetic
-from rga.data.synthetic import disk, release
-from rga.data.synthetic.person import DETAILS, PRINTABLE, Part, differences
+from rga.drawn_people import disk, release
+from rga.drawn_people.person import DETAILS, PRINTABLE, Part, differences
 
 KNOBS = {"identities": (6, 6), "images_per_camera": 2, "lookalikes": 0.5}
 SMALLEST = {"identities": (2, 2), "images_per_camera": 2}

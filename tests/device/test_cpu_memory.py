@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from rga.allocation import keep_memory
+from rga.device.cpu_memory import keep_memory
 
 SCRIPT = """
 import resource
 import torch
-from rga.allocation import keep_memory
+from rga.device.cpu_memory import keep_memory
 
 def pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

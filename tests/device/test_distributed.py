@@ -1,10 +1,10 @@
 """What processes tell each other, with its gradients, and BatchNorm over all of them."""
 
 import torch
-from processes import together
+from helpers.processes import together
 from torch import nn
 
-from rga import distributed
+from rga.device import distributed
 
 X = torch.randn(12, 5, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 WEIGHT = torch.linspace(-1, 2, X.numel(), dtype=torch.float64).view(
@@ -77,5 +77,5 @@ def test_alone():
     assert distributed.gather(x) is x and distributed.mean(x) is x
     assert distributed.gather_objects("a") == ["a"] and distributed.from_first("a") == "a"
     assert (distributed.rank(), distributed.world()) == (0, 1)
-    with distributed.joined() as device, distributed.first_before_others():
+    with distributed.init_distributed() as device, distributed.first_before_others():
         assert device.type in ("cpu", "cuda") and not torch.distributed.is_initialized()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rga.precision import PRECISIONS, autocast, multiplying, scaler
+from rga.device.precision import PRECISIONS, autocast, make_scaler, matmul_precision
 
 CPU = torch.device("cpu")
 
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 def test_products_are_of_that_type(precision, dtype):
     with autocast(CPU, precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
-    assert scaler(CPU, precision).is_enabled() == (precision == "fp16")
+    assert make_scaler(CPU, precision).is_enabled() == (precision == "fp16")
     assert precision in PRECISIONS
 
 
@@ -24,7 +24,7 @@ def test_products_are_of_that_type(precision, dtype):
 )
 def test_tf32_is_set_for_a_while(precision, expected):
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    with pytest.raises(KeyError), multiplying(precision):
+    with pytest.raises(KeyError), matmul_precision(precision):
         assert torch.get_float32_matmul_precision() == expected
         assert torch.backends.cudnn.allow_tf32 == (precision == "tf32")
         raise KeyError
@@ -38,7 +38,7 @@ def test_settings_of_the_other_interface():
     before = torch.get_float32_matmul_precision()
     torch.backends.cuda.matmul.fp32_precision = "tf32"
     try:
-        with pytest.raises(ValueError, match="pass precision='tf32'"), multiplying("fp32"):
+        with pytest.raises(ValueError, match="pass precision='tf32'"), matmul_precision("fp32"):
             pass
     finally:
         torch.set_float32_matmul_precision(before)

@@ -45,10 +45,10 @@ def _member(rank, world, port, answers, function, args):
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_RANK": str(rank)}
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    from rga import distributed
+    from rga.device import distributed
 
     try:
-        with distributed.joined():
+        with distributed.init_distributed():
             answer = pickle.dumps(function(*args)), None  # by value: its memory goes with the process
     except Exception:
         answer = None, traceback.format_exc()

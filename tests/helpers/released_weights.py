@@ -8,7 +8,7 @@ import torch
 
 from rga.models import load_released, released_state_dict
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def draw(key, shape):

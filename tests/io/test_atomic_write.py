@@ -2,7 +2,7 @@
 
 import pytest
 
-from rga.whole import whole
+from rga.io.atomic_write import atomic_write
 
 
 def names(folder):
@@ -11,7 +11,7 @@ def names(folder):
 
 def test_it_appears_at_the_end(tmp_path):
     path = tmp_path / "new" / "a.txt"
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("one")
         assert partial.suffix == ".txt" and not path.exists()
     assert path.read_text() == "one" and names(path.parent) == ["a.txt"]
@@ -20,7 +20,7 @@ def test_it_appears_at_the_end(tmp_path):
 def test_an_error_leaves_what_was_there(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("one")
-    with pytest.raises(KeyError), whole(path) as partial:
+    with pytest.raises(KeyError), atomic_write(path) as partial:
         partial.write_text("half")
         raise KeyError
     assert path.read_text() == "one" and names(tmp_path) == ["a.txt"]
@@ -28,9 +28,9 @@ def test_an_error_leaves_what_was_there(tmp_path):
 
 def test_two_may_write_at_once(tmp_path):
     path = tmp_path / "a.txt"
-    with whole(path) as first:
+    with atomic_write(path) as first:
         first.write_text("first")
-        with whole(path) as second:
+        with atomic_write(path) as second:
             second.write_text("second")
         assert path.read_text() == "second"
     assert path.read_text() == "first" and names(tmp_path) == ["a.txt"]

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from helpers.released_weights import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from released_weights import GOLDEN
 from sklearn.metrics import average_precision_score
 
 from rga.metrics import (

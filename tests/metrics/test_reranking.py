@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rga.metrics import evaluate_ranking, pairwise_distance, rerank
-from rga.metrics.rerank import _neighbours
+from rga.metrics.reranking import _neighbours
 
 
 def literal(q, g, k1, k2, lambda_):

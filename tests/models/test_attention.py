@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
-from rga.capture import capture
 from rga.models import ATTENTION, CBAM, FC, SE, NonLocal, SimplifiedNonLocal, create_model
+from rga.models.hooks import capture
 
 NAMES = [name for name, attention in ATTENTION.items() if attention]
 GATED = [name for name in NAMES if name not in ("non_local", "snl")]

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rga.gradcam import grad_cam, to_embedding, to_identity
 from rga.models import Output, create_model
+from rga.models.gradcam import grad_cam, to_embedding, to_identity
 
 
 class Tiny(nn.Module):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rga import capture
-from rga.capture import evaluating
 from rga.models import create_model
+from rga.models.hooks import evaluating
 
 
 @pytest.fixture(scope="module")

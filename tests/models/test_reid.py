@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from released_weights import GOLDEN, draw, fill
+from helpers.released_weights import GOLDEN, draw, fill
 
-from rga.losses import identity_loss, triplet_loss
+from rga.device.precision import autocast, matmul_precision
 from rga.models import STAGES, create_model, released_state_dict
-from rga.precision import autocast, multiplying
+from rga.training.losses import identity_loss, triplet_loss
 
 DEVICES = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 GOLDEN_NETWORKS = {"rgas": "rga_s", "rgac": "rga_c", "rgasc": "rga_sc"}
@@ -78,7 +78,7 @@ def test_the_embedding_on_a_gpu_is_that_of_float64_within(options, tolerance):
         exact = model.eval()(images).embedding
         network = model.float().to("cuda")
         called = torch.compile(network) if options.get("compile") else network
-        with multiplying(precision), autocast(torch.device("cuda"), precision):
+        with matmul_precision(precision), autocast(torch.device("cuda"), precision):
             ours = called(
                 images.to("cuda", torch.float32, memory_format=options.get("memory_format"))
             ).embedding

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
-from rga import checkpoint
 from rga.models import CBAM, FC, RGA, ChannelRGA, SpatialRGA, attach, create_model, resize
+from rga.training import checkpoint
 
 SIZES = [((8, 4), (16, 8)), ((8, 4), (5, 3)), ((6, 5), (9, 4)), ((4, 4), (4, 8))]
 

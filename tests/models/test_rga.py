@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from helpers.released_weights import GOLDEN, draw, fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from literal_rga import LiteralRGA
-from released_weights import GOLDEN, draw, fill
 
 from rga.models import RGA, RelationScore, released_state_dict
+from rga.models.literal_rga import LiteralRGA
 from rga.models.released import released_names
 
 RELEASED = {"s": {"channel": False}, "c": {"spatial": False}, "sc": {}}

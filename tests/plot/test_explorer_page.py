@@ -15,7 +15,7 @@ import torch
 
 from rga.data.transforms import normalise, resize
 from rga.models import ATTENTION, create_model
-from rga.plot.explorer import CELLS, RAMP, explorer
+from rga.plot.explorer_page import CELLS, RAMP, explorer
 
 SIZE = (96, 48)  # stage 1 is 24 x 12: not a multiple of the 16 x 8 cells
 IMAGES = torch.randint(0, 256, (2, 3, 12, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

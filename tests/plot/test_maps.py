@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from rga import notebook, plot
+from rga import plot
+from rga.course import notebook
 
 SIZE = (4, 2)
 PEOPLE = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

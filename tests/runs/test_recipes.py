@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 
 import rga
-from rga import recipes
+from rga.io.paths import ROOT
+from rga.runs import recipes
 
 
 def test_full_is_the_papers_recipe():
-    recipe = recipes.named("full")
+    recipe = recipes.get_recipe("full")
     assert (recipe.backbone, recipe.attention, recipe.weights) == ("resnet50", "rga_sc", "imagenet")
     assert (recipe.size, recipe.p, recipe.k, recipe.epochs, recipe.lr) == ((256, 128), 16, 4, 600, 8e-4)
     assert recipe.init_gates == "released"
@@ -21,14 +22,16 @@ def test_full_is_the_papers_recipe():
 
 
 def test_changes_and_plain_forms():
-    recipe = recipes.named("quick", size="256x128", root="somewhere", weights="nets/net.pt", out="runs/x")
+    recipe = recipes.get_recipe(
+        "quick", size="256x128", root="somewhere", weights="nets/net.pt", out="runs/x"
+    )
     assert recipe.size == (256, 128)
-    assert recipe.root == recipes.ROOT / "somewhere"
-    assert recipe.weights == str(recipes.ROOT / "nets/net.pt")
-    assert recipe.checkpoint == recipes.ROOT / "runs/x/checkpoint.pt"
-    assert recipes.named("quick", root="/data").root.as_posix() == "/data"
-    assert recipes.named("quick").cache is True and recipes.named("full").cache is False
-    assert recipes.named("quick", cache="runs/cache").cache == recipes.ROOT / "runs/cache"
+    assert recipe.root == ROOT / "somewhere"
+    assert recipe.weights == str(ROOT / "nets/net.pt")
+    assert recipe.checkpoint == ROOT / "runs/x/checkpoint.pt"
+    assert recipes.get_recipe("quick", root="/data").root.as_posix() == "/data"
+    assert recipes.get_recipe("quick").cache is True and recipes.get_recipe("full").cache is False
+    assert recipes.get_recipe("quick", cache="runs/cache").cache == ROOT / "runs/cache"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_changes_and_plain_forms():
 )
 def test_values_that_cannot_be(change, message):
     with pytest.raises(ValueError, match=message):
-        recipes.named("quick", **change)
+        recipes.get_recipe("quick", **change)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_values_that_cannot_be(change, message):
 )
 def test_the_papers_recipe_for_its_data_sets(dataset, boxes):
     recipe = recipes.paper(dataset, boxes)
-    assert recipe == recipes.named("full", dataset=dataset, boxes=boxes)
+    assert recipe == recipes.get_recipe("full", dataset=dataset, boxes=boxes)
     assert (recipe.dataset, recipe.boxes, recipe.epochs) == (dataset, boxes, 600)
 
 
@@ -126,13 +129,13 @@ def test_the_papers_recipe_does_not_train_from_random_weights_silently(tmp_path,
 
 def test_unknown_profile():
     with pytest.raises(ValueError, match="unknown profile 'slow': choose one of quick, full, fast"):
-        recipes.named("slow")
+        recipes.get_recipe("slow")
 
 
 def test_loads_its_data_with_the_options_that_the_set_knows(tmp_path):
     for name in ("0001_1_a.png", "0001_2_a.png", "0002_1_a.png", "0002_2_a.png"):
         Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(tmp_path / name)
-    splits = recipes.named("quick", dataset="folder", root=tmp_path).load_data()
+    splits = recipes.get_recipe("quick", dataset="folder", root=tmp_path).load_data()
     assert (len(splits.train), len(splits.query), len(splits.gallery)) == (2, 1, 1)
     with pytest.raises(FileNotFoundError, match="cuhk-03.mat is not in"):
-        recipes.named("quick", dataset="cuhk03", root=tmp_path, protocol="classic").load_data()
+        recipes.get_recipe("quick", dataset="cuhk03", root=tmp_path, protocol="classic").load_data()

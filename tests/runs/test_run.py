@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_network import SIZE
+from helpers.small_network import SIZE
 
 import rga
-from rga import checkpoint, recipes, runs
+from rga import runs
+from rga.runs import recipes
+from rga.training import checkpoint
 
 
 @pytest.fixture

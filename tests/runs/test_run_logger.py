@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from rga.engine import Log
 from rga.metrics import evaluate_ranking
-from rga.record import Record
+from rga.runs.run_logger import RunLogger
+from rga.training.log import Log
 
 LOG = Log(1, 4, 1, 2, 5.5, 5.0, 0.5, 1e-3, 100.0, 0.1)
 
@@ -25,7 +25,7 @@ def ranking():
 
 
 def test_a_line_a_step(tmp_path):
-    with Record(tmp_path / "new") as record:
+    with RunLogger(tmp_path / "new") as record:
         record.step(LOG)
         assert len(rows(tmp_path / "new")) == 1  # written at once
         record.step(replace(LOG, step=2, loss=4.25))
@@ -39,7 +39,7 @@ def test_a_line_a_step(tmp_path):
 
 def test_a_run_that_goes_on_tells_its_steps_again(tmp_path):
     for held in (False, True):
-        with Record(tmp_path) as record:
+        with RunLogger(tmp_path) as record:
             record.step(replace(LOG, held=held))
     assert len(rows(tmp_path)) == 1
 
@@ -51,7 +51,7 @@ def test_events_for_tensorboard(tmp_path):
         (2, (1, 2, 3, 4)),
         (0, (1,)),
     ):  # a run, which loses step 3; it goes on; another
-        with Record(tmp_path, tensorboard=True) as record:
+        with RunLogger(tmp_path, tensorboard=True) as record:
             for step in steps:
                 record.step(replace(LOG, step=step, loss=float(10 * held + step), held=step <= held))
                 if step == 2 and not held:
@@ -69,7 +69,7 @@ def test_events_for_tensorboard(tmp_path):
 
 def test_events_that_were_not_written_are_told_later(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    with Record(tmp_path, tensorboard=True) as record:
+    with RunLogger(tmp_path, tensorboard=True) as record:
         for step in (1, 2):
             record.step(replace(LOG, step=step, held=step == 1))
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
@@ -82,4 +82,4 @@ def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
     with pytest.raises(
         ValueError, match="tensorboard=True needs the package tensorboard .*pip install tensorboard"
     ):
-        Record(tmp_path, tensorboard=True)
+        RunLogger(tmp_path, tensorboard=True)

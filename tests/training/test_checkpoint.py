@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from rga import checkpoint
 from rga.models import create_model
+from rga.training import checkpoint
 
 
 @pytest.fixture

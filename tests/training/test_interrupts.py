@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from rga.signals import deferred
+from rga.training.interrupts import defer_stop_signals
 
 
 def test_a_signal_is_held_back_until_the_end():
     finished = False
-    with pytest.raises(KeyboardInterrupt), deferred() as came:
+    with pytest.raises(KeyboardInterrupt), defer_stop_signals() as came:
         assert not came()
         signal.raise_signal(signal.SIGINT)
         assert came()
@@ -21,7 +21,7 @@ def test_a_signal_is_held_back_until_the_end():
 
 def test_a_second_signal_does_not_wait():
     reached = False
-    with pytest.raises(KeyboardInterrupt), deferred():
+    with pytest.raises(KeyboardInterrupt), defer_stop_signals():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         reached = True
@@ -34,7 +34,7 @@ def test_more_terminations_wait():
     ends = []
     before = signal.signal(signal.SIGTERM, lambda *_: ends.append("ended"))
     try:
-        with deferred() as came:
+        with defer_stop_signals() as came:
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGTERM)
             assert came() and not ends
@@ -45,7 +45,7 @@ def test_more_terminations_wait():
 
 def test_nothing_comes_nothing_happens():
     before = signal.getsignal(signal.SIGTERM)
-    with deferred() as came:
+    with defer_stop_signals() as came:
         assert not came() and signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -54,7 +54,7 @@ def test_other_threads_take_no_signals():
     answers = []
 
     def body():
-        with deferred() as came:
+        with defer_stop_signals() as came:
             answers.append(came())
 
     thread = threading.Thread(target=body)

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_cuhk03
 import torch
-from small_network import SIZE, network
+from helpers import tiny_cuhk03
+from helpers.small_network import SIZE, network
 
 import rga
-from rga import checkpoint
 from rga.data import Sample
 from rga.models import create_model
-from rga.schedule import short_schedule
+from rga.training import checkpoint
+from rga.training.lr_schedule import short_schedule
 
 
 def train(model, samples, **kwargs):
@@ -127,7 +127,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_spares_weights_and_checkpoin
 
 def test_weights_that_are_no_numbers_are_not_saved(samples, tmp_path):
     model, path = network(), tmp_path / "run.pt"
-    with pytest.raises(ValueError, match="the weights are no longer numbers after step 4"):
+    with pytest.raises(ValueError, match="the weights became NaN or Inf after step 4"):
         for log in rga.fit(model, samples, epochs=3, p=2, k=3, path=path, save_every=1):
             if log.step == 4:
                 with torch.no_grad():

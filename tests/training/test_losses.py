@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from released_weights import GOLDEN
+from helpers.released_weights import GOLDEN
 
-from rga.losses import identity_loss, triplet_loss
+from rga.training.losses import identity_loss, triplet_loss
 
 
 @pytest.fixture

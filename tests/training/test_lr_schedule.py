@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from released_weights import GOLDEN
+from helpers.released_weights import GOLDEN
 
-from rga.schedule import PAPER_EPOCHS, paper_schedule, short_schedule
+from rga.training.lr_schedule import PAPER_EPOCHS, paper_schedule, short_schedule
 
 
 def rates(schedule, epochs, lr=8e-4):

@@ -4,13 +4,13 @@ import shutil
 
 import pytest
 import torch
-from small_network import SIZE, network
+from helpers.small_network import SIZE, network
 from torch import nn
 
 import rga
-from rga.checkpoint import load_model
-from rga.losses import identity_loss, triplet_loss
 from rga.models import RGA, ReIDModel
+from rga.training.checkpoint import load_model
+from rga.training.losses import identity_loss, triplet_loss
 
 
 def run(samples, model=None, **options):

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from processes import together
-from small_network import network
+from helpers.processes import together
+from helpers.small_network import network
 
 import rga
-from rga import distributed
+from rga.device import distributed
 
 OPTIONS = {"epochs": 2, "p": 4, "k": 3, "lr": 3e-4}
 
@@ -104,5 +104,7 @@ def cut(samples, path):
 
 
 def test_identities_that_cannot_be_divided(samples):
-    with pytest.raises(ValueError, match="p=3 identities cannot be divided among 1 processes x 2 parts"):
+    with pytest.raises(
+        ValueError, match="p=3 identities cannot be divided among 1 processes x 2 micro-batches"
+    ):
         train(samples, p=3, accumulate=2)

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from rga import progress as module
-from rga.progress import progress
+from rga.training import progress as module
+from rga.training.progress import progress
 
 
 def logs(steps, start=1, held=0):

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from rga.randomness import random_state, set_random_state
+from rga.training.rng_state import get_rng_state, set_rng_state
 
 CPU = torch.device("cpu")
 
@@ -20,8 +20,8 @@ def draw():
 
 
 def test_the_same_numbers_again(tmp_path):
-    torch.save(random_state(CPU), tmp_path / "state.pt")
+    torch.save(get_rng_state(CPU), tmp_path / "state.pt")
     first = draw()
-    set_random_state(torch.load(tmp_path / "state.pt", weights_only=True), CPU)
+    set_rng_state(torch.load(tmp_path / "state.pt", weights_only=True), CPU)
     assert draw() == first
     assert draw() != first

@@ -9,11 +9,11 @@ import time
 
 import pytest
 import torch
-from processes import start
-from small_network import network
+from helpers.processes import start
+from helpers.small_network import network
 
 import rga
-from rga import checkpoint
+from rga.training import checkpoint
 
 OPTIONS = {"epochs": 8, "p": 2, "k": 2, "lr": 3e-4, "save_every": 1, "keep": 2, "resume": "auto"}
 

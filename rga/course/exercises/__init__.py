@@ -4,8 +4,8 @@ A checker tries an answer stage by stage and returns "all stages passed", or wha
 and a hint.
 """
 
-from rga.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
-from rga.exercises.evaluation import (
+from rga.course.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
+from rga.course.exercises.evaluation import (
     average_precision,
     check_average_precision,
     check_first_match,
@@ -13,8 +13,8 @@ from rga.exercises.evaluation import (
     first_match,
     threshold,
 )
-from rga.exercises.module import check_low_cost, check_node, check_row_half, low_cost, node, row_half
-from rga.exercises.training import check_hardest, hardest
+from rga.course.exercises.module import check_low_cost, check_node, check_row_half, low_cost, node, row_half
+from rga.course.exercises.training import check_hardest, hardest
 
 __all__ = [
     "average_precision",

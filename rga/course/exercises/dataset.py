@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rga.data.core import Sample, Splits
 from rga.data.sampler import PKSampler
+from rga.data.samples import Sample, Splits
 
 Sampler = Callable[[Sequence[int], int, int, int], list[list[int]]]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from rga.losses import hardest  # the solution
+from rga.training.losses import hardest  # the solution
 
 Hardest = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from rga.data.archive import locate, taken_as_unpacked
-from rga.data.core import Sample, Splits
 from rga.data.cuhk03 import repacked
 from rga.data.cuhk03.extraction import extract
 from rga.data.cuhk03.folders import BOXES, crops_below, named_crops, scan
 from rga.data.cuhk03.protocols import Entry, classic, new
-from rga.data.names import as_classes
+from rga.data.file_names import as_classes
+from rga.data.samples import Sample, Splits
 
 PROTOCOLS = {"new": 1, "classic": 20}  # and how many splits each has
 RELEASE = "cuhk-03.mat"

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from rga.data.core import Splits
-from rga.data.names import as_classes, samples_in
+from rga.data.file_names import as_classes, samples_in
+from rga.data.samples import Splits
 
 FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
 NAME = re.compile(r"(?P<pid>\d+)_c(?P<camid>[12])(?!\d)")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rga import metrics
-from rga.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
+from rga.course.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
 
 
 @pytest.mark.parametrize(

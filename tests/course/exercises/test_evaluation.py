@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rga.exercises.evaluation import (
+from rga.course.exercises.evaluation import (
     average_precision,
     check_average_precision,
     check_first_match,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rga.exercises.module import check_low_cost, check_node, check_row_half, low_cost, node, row_half
+from rga.course.exercises.module import check_low_cost, check_node, check_row_half, low_cost, node, row_half
 from rga.models import RelationScore
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rga.exercises.training import check_hardest, hardest
+from rga.course.exercises.training import check_hardest, hardest
 
 
 def test_the_solution_passes():

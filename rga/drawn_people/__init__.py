@@ -1,0 +1,1 @@
+"""The renderer of drawn people: who they are, how a picture of them is drawn, and the release that is written."""

@@ -1,0 +1,192 @@
+"""Everything that decides a training run, as one value: the fields of a recipe, their defaults and checks."""
+
+import inspect
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from rga import data
+from rga.data import DATASETS, Splits
+from rga.device.precision import PRECISIONS
+from rga.io.paths import ROOT
+from rga.models import ATTENTION, STAGES, ReIDModel, create_model
+from rga.training.loop import fit
+from rga.training.lr_schedule import paper_schedule, short_schedule
+
+logger = logging.getLogger(__name__)
+
+SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
+    "paper": lambda optimizer, epochs: paper_schedule(optimizer),
+    "short": short_schedule,
+}
+
+
+LEAST = {"p": 2, "k": 2, "epochs": 1, "accumulate": 1, "save_every": 1, "keep": 1}
+LEAST |= {"split": 0, "seed": 0, "workers": 0, "evaluate_every": 0}
+PATHS = {"out": (), "root": (None,), "cache": (True, False), "weights": ("random", "imagenet")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The settings of a run: each stated once, here, with its default and the words that explain it.
+
+    Notebook parameters and command-line options have these names and words; `rga.fit` has the same defaults. A named
+    recipe (`rga.runs.recipes`) changes some. Raises ValueError for a value that cannot be, before anything is loaded
+    or drawn.
+    """
+
+    profile: Annotated[str, "the named recipe that the other fields come from"]
+    dataset: Annotated[str, "a key of rga.data.DATASETS"]
+    root: Annotated[
+        Path | None, "its folder; None: data/{dataset}, for drawn people one named after their settings"
+    ] = None
+    boxes: Annotated[str, "labeled or detected (CUHK03 and drawn people)"] = "labeled"
+    protocol: Annotated[
+        str, "new: 767/700 identities, or classic: 20 splits, single-shot (CUHK03 and drawn people)"
+    ] = "new"
+    split: Annotated[int, "0 to 19, which of the classic splits"] = 0
+    allow_missing: Annotated[
+        bool, "go on without the images that the protocol names and the folder lacks"
+    ] = False
+    backbone: Annotated[str, "a key of rga.models.STAGES"] = "resnet50"
+    attention: Annotated[str, "a key of rga.models.ATTENTION"] = "rga_sc"
+    init_gates: Annotated[str, "released: gates start as random maps, or identity: they start open"] = (
+        "released"
+    )
+    weights: Annotated[str, "of the backbone: random, imagenet or the path of a state dict"] = "imagenet"
+    size: Annotated[tuple[int, int], "height x width of the images, such as 256x128"] = (256, 128)
+    p: Annotated[int, "identities in a batch, of all processes together"] = 16
+    k: Annotated[int, "images of each identity in a batch"] = 4
+    every_image: Annotated[bool, "an epoch holds every image, instead of k images of each identity"] = False
+    epochs: Annotated[int, "epochs of training"]
+    lr: Annotated[float, "Adam's learning rate, at its highest"] = 8e-4
+    schedule: Annotated[str, "paper or short"] = "paper"
+    seed: Annotated[int, "decides weights, batches and augmentation"] = 0
+    precision: Annotated[str, "fp32, tf32, bf16 or fp16"] = "fp32"
+    compile: Annotated[bool, "torch.compile: a minute at the start, quicker steps"] = False
+    graphs: Annotated[bool, "CUDA graphs, on one GPU: a pass is launched at once, not kernel by kernel"] = (
+        False
+    )
+    accumulate: Annotated[int, "gradient accumulation: micro-batches a step, for less memory"] = 1
+    sync_norm: Annotated[bool, "several processes: BatchNorm over all of them"] = False
+    gather: Annotated[bool, "several processes: hard pairs among the images of all of them"] = False
+    workers: Annotated[int, "processes that load images beside each training process"] = 0
+    cache: Annotated[bool | Path, "keep the resized training images: True in memory, or a folder"] = False
+    out: Annotated[Path, "folder of the checkpoints, logs and metrics.json"]
+    save_every: Annotated[int, "epochs from one checkpoint to the next"] = 10
+    keep: Annotated[int, "how many checkpoints stay"] = 1
+    evaluate_every: Annotated[
+        int, "epochs from one evaluation to the next, which best.pt is chosen by; 0: the end only"
+    ] = 0
+    tensorboard: Annotated[bool, "write losses, scores and gates for TensorBoard, too"] = False
+    resume: Annotated[bool | str, "continue from the checkpoint in out; auto: if there is one"] = False
+
+    def __post_init__(self) -> None:
+        _check(vars(self))
+        # Frozen: these are the same values in the one form that the rest of the code expects.
+        object.__setattr__(self, "size", _size(self.size))
+        object.__setattr__(self, "out", _path(self.out))
+        object.__setattr__(self, "root", None if self.root is None else _path(self.root))
+        object.__setattr__(self, "cache", self.cache if isinstance(self.cache, bool) else _path(self.cache))
+        if self.weights not in ("random", "imagenet"):
+            object.__setattr__(self, "weights", str(_path(self.weights)))
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint.pt"
+
+    def load_data(self) -> Splits:
+        """The data set of this run. Settings that it does not know do not matter: Market-1501 has no `boxes`."""
+        known = inspect.signature(DATASETS[self.dataset]).parameters
+        names = ("boxes", "protocol", "split", "allow_missing")
+        root = self.root or (None if self.dataset == "synthetic" else ROOT / "data" / self.dataset)
+        return data.load(self.dataset, root, **{name: getattr(self, name) for name in names if name in known})
+
+    def make_model(self, num_pids: int) -> ReIDModel:
+        """The network of this run before training, on the CPU; `seed` decides its random weights.
+
+        A recipe with ImageNet weights raises FileNotFoundError without them, rather than train from random ones.
+        """
+        torch.manual_seed(self.seed)
+        model = create_model(
+            self.backbone,
+            self.attention,
+            num_pids=num_pids,
+            size=self.size,
+            weights=None if self.weights == "random" else self.weights,
+            init_gates=self.init_gates,
+        )
+        if self.weights == "random" and self.schedule == "paper":
+            logger.warning(
+                "the paper's schedule with random weights: its authors start from ImageNet weights, without which "
+                "their scores cannot be expected (weights='imagenet')."
+            )
+        return model
+
+    def make_schedule(self, optimizer: Optimizer) -> LRScheduler:
+        """The learning-rate schedule of this run, as `rga.fit` wants it."""
+        return SCHEDULES[self.schedule](optimizer, self.epochs)
+
+    def fit_options(self) -> dict[str, Any]:
+        """The arguments of `rga.fit` beside the network and its images: the fields of the same names."""
+        shared = vars(self).keys() & inspect.signature(fit).parameters.keys()
+        return {name: getattr(self, name) for name in shared} | {
+            "schedule": self.make_schedule,
+            "path": self.checkpoint,
+        }
+
+
+def _check(values: dict[str, Any]) -> None:
+    """ValueError for a value that cannot be."""
+    choices = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
+    choices |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
+    choices |= {"protocol": ("new", "classic"), "precision": PRECISIONS, "resume": (True, False, "auto")}
+    for name, allowed in choices.items():
+        if values[name] not in allowed or type(values[name]) is int:  # 1 would pass for True
+            raise ValueError(
+                f"unknown {name} {values[name]!r}: choose one of {', '.join(map(str, allowed))}."
+            )
+    for name, least in LEAST.items():
+        value = values[name]
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+    # Any text would do as True, and papermill makes a bool of True and False, but not of false.
+    for name, kind in get_type_hints(Recipe).items():
+        if kind is bool and not isinstance(values[name], bool):
+            raise ValueError(f"{name} must be True or False, got {values[name]!r}.")
+    for name, others in PATHS.items():
+        value = values[name]
+        if any(value is other for other in others):
+            continue
+        if not isinstance(value, str | Path) or str(value).lower() in ("", "true", "false", "none"):
+            raise ValueError(f"{name} must be {' or '.join([*map(str, others), 'a path'])}, got {value!r}.")
+    lr = values["lr"]
+    if not isinstance(lr, Real) or isinstance(lr, bool) or not 0 < lr < math.inf:
+        raise ValueError(f"lr must be a number above 0, got {lr!r}.")
+    if values["p"] % values["accumulate"] or values["p"] < 2 * values["accumulate"]:
+        raise ValueError(
+            f"p={values['p']} identities cannot be divided into {values['accumulate']} parts (accumulate): expected "
+            "the same number of at least 2 in each."
+        )
+
+
+def _path(path: str | Path) -> Path:
+    return ROOT / Path(path).expanduser()
+
+
+def _size(size: str | tuple[int, int] | list[int]) -> tuple[int, int]:
+    try:
+        height, width = (int(part) for part in (size.split("x") if isinstance(size, str) else size))
+    except (TypeError, ValueError):
+        raise ValueError(f"size must be (height, width) or text such as 256x128, got {size!r}.") from None
+    if height < 64 or width < 32:
+        raise ValueError(f"size must be at least 64x32 (height x width), got {height}x{width}.")
+    return height, width

@@ -1,0 +1,74 @@
+"""What `rga.fit` refuses before it trains, and what it says when the loss becomes NaN."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from rga.data.loaders import Batch
+from rga.data.samples import Sample
+from rga.device import distributed
+from rga.models import ReIDModel
+from rga.training.step import StepResult
+
+
+def check_labels(model: ReIDModel, samples: Sequence[Sample]) -> None:
+    """ValueError unless the samples are labelled 0 … num_pids - 1, the classes of the network."""
+    labels, num_pids = {label for _, label, _ in samples}, model.classifier.out_features
+    if not labels:
+        raise ValueError("there is no image to train on: expected samples, such as splits.train, got none.")
+    if min(labels) < 0 or max(labels) >= num_pids:
+        raise ValueError(
+            f"training identities must be numbered 0 … {num_pids - 1}, the classes of this network; got {len(labels)} "
+            f"from {min(labels)} to {max(labels)}. Build the network with num_pids=splits.num_pids, and "
+            "train it on splits.train."
+        )
+
+
+def check_saving(path: str | Path | None, save_every: int, keep: int, resume: bool | str) -> None:
+    """ValueError for checkpoints that cannot be written or resumed from as asked."""
+    if not isinstance(resume, bool) and resume != "auto":
+        raise ValueError(f"resume must be True, False or 'auto', got {resume!r}.")
+    if save_every < 1 or keep < 1:
+        raise ValueError(f"save_every and keep must be at least 1, got {save_every} and {keep}.")
+    if path is None and resume is True:
+        raise ValueError("resume=True goes on from a checkpoint: pass its path, got path=None.")
+
+
+def check_division(p: int, accumulate: int) -> None:
+    """ValueError unless every process and micro-batch gets the same number of identities, at least 2."""
+    if accumulate < 1 or p % (accumulate * distributed.world()) or p < 2 * accumulate * distributed.world():
+        raise ValueError(
+            f"p={p} identities cannot be divided among {distributed.world()} processes x {accumulate} micro-batches "
+            "(accumulate): expected the same number of at least 2 in each."
+        )
+
+
+def check_graphs(device: torch.device, accumulate: int, compile: bool) -> None:
+    """ValueError where CUDA graphs cannot be used."""
+    if device.type != "cuda" or distributed.world() > 1 or accumulate > 1 or compile:
+        raise ValueError(
+            "graphs=True is for one process on a CUDA device, with accumulate=1 and compile=False; got "
+            f"{distributed.world()} on {device.type}, accumulate={accumulate} and compile={compile}: leave it out."
+        )
+
+
+def check_weights(model: ReIDModel, step: int) -> None:
+    """ValueError if a weight or a running statistic is NaN or Inf, so that it does not replace a good checkpoint."""
+    if not all(value.isfinite().all() for value in model.state_dict().values()):
+        raise ValueError(f"the weights became NaN or Inf after step {step}: use a smaller lr.")
+
+
+def nan_message(
+    result: StepResult, where: dict, batch: Batch, samples: Sequence[Sample], path: str | Path | None
+) -> str:
+    """What to say of a step whose loss became NaN or Inf. where: step, epoch and lr of it."""
+    names = [Path(samples[index].path).name for index in batch.indices.tolist()]
+    saved = path is not None and Path(path).exists()
+    return (
+        f"the loss became {result.loss} (identity {result.identity}, triplet {result.triplet}) at step "
+        f"{where['step']}, epoch {where['epoch']}, learning rate {where['lr']:.2g}; the weights are as before the step "
+        "(BatchNorm's running statistics may not be: load a checkpoint), "
+        f"{f'the last good checkpoint is {path}' if saved else 'nothing was saved'}. "
+        f"The batch was {', '.join(names)}. Use a smaller lr, start from pretrained weights, or precision='fp32'."
+    )

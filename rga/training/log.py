@@ -1,0 +1,27 @@
+"""The log of one training step: what `rga.fit` yields and checkpoints keep; curves, tables and warnings read it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Log:
+    """What happened in step `step` of `steps` (from 1), which lies in epoch `epoch` of `epochs` (from 1).
+
+    With several processes the losses are the mean over all of them, and images_per_second counts all images.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    loss: float  # identity + triplet
+    identity: float
+    triplet: float
+    lr: float
+    images_per_second: float
+    waiting: float  # the share of the step's time spent waiting for the data loader
+    held: bool = False  # replayed from a checkpoint: a resumed run yields its earlier logs again
+
+    @property
+    def ends_epoch(self) -> bool:
+        return self.step * self.epochs == self.epoch * self.steps

@@ -1,0 +1,142 @@
+"""One training step: forward, two losses, backward, optimizer (paper, section 4.1).
+
+On one device, in float32 and without gradient accumulation, `training_step` is these lines:
+
+    output = network(images)
+    loss = identity_loss(output.logits, labels) + triplet_loss(output.feature, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+The rest is what a large batch, float16 or several processes need, each named where it stands.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from rga.data.loaders import Batch, network_input
+from rga.device import distributed
+from rga.device.precision import Precision, autocast, matmul_precision
+from rga.training.losses import batch_hard, check_pairs, identity_loss
+
+
+class StepResult(NamedTuple):
+    """The two losses of a step, and whether any process was asked to stop meanwhile."""
+
+    identity: float
+    triplet: float
+    stop: bool
+
+    @property
+    def loss(self) -> float:
+        return self.identity + self.triplet
+
+
+class NonFiniteLossError(ValueError):
+    """The loss became NaN or Inf; the optimizer has not stepped."""
+
+    def __init__(self, result: StepResult) -> None:
+        super().__init__(
+            f"the loss became {result.loss} (identity {result.identity}, triplet {result.triplet})"
+        )
+        self.result = result
+
+
+def training_step(
+    network: nn.Module,
+    batch: Batch,
+    optimizer: Optimizer,
+    scaler: torch.amp.GradScaler,
+    *,
+    precision: Precision = "fp32",
+    smoothing: float = 0.1,
+    margin: float | None = 0.3,
+    accumulate: int = 1,
+    gather: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+) -> StepResult:
+    """Forward, backward and optimizer step on one batch, in place.
+
+    Args:
+        network: a `ReIDModel` in training mode, or what wraps it (DistributedDataParallel, torch.compile, CUDA graphs).
+        batch: of a `train_loader`; labels are 0 … num_pids - 1.
+        optimizer: of the network's parameters.
+        scaler: loss scaling (`rga.device.precision.scaler`), which does something for fp16 only.
+        precision, smoothing, margin, accumulate, gather: as in `rga.fit`.
+        stopping: asked once, whether this process should stop after the step.
+
+    Returns:
+        The losses, means over micro-batches and processes.
+
+    Raises:
+        NonFiniteLossError: before the optimizer steps, so the weights are as before.
+    """
+    device = next(network.parameters()).device
+    optimizer.zero_grad()  # before the forward pass: old gradients need not live beside the activations
+    losses = torch.zeros(2, device=device)
+    with matmul_precision(precision):
+        for number, micro_batch in enumerate(micro_batches(batch, accumulate), start=1):
+            with gradient_sync(network, last=number == accumulate):
+                identity_and_triplet = forward(network, micro_batch, precision, smoothing, margin, gather)
+                # Gradient accumulation: .grad sums over micro-batches, so that each loss counts 1/accumulate. Loss
+                # scaling multiplies by a large power of 2, without which small fp16 gradients underflow to 0.
+                scaler.scale(identity_and_triplet.sum() / accumulate).backward()
+            losses += identity_and_triplet.detach() / accumulate
+    # All-reduce: the mean over processes. The only time that the host waits for a GPU in a step.
+    asked_to_stop = losses.new_tensor([stopping()])
+    identity, triplet, stop = distributed.mean(torch.cat([losses, asked_to_stop])).tolist()
+    result = StepResult(identity, triplet, stop > 0)
+    if not math.isfinite(result.loss):
+        raise NonFiniteLossError(result)
+    scaler.step(optimizer)  # undoes the scaling; leaves the step out where a gradient has overflowed
+    scaler.update()
+    return result
+
+
+def forward(
+    network: nn.Module,
+    batch: Batch,
+    precision: Precision = "fp32",
+    smoothing: float = 0.1,
+    margin: float | None = 0.3,
+    gather: bool = False,
+) -> Tensor:
+    """Identity and triplet loss of a micro-batch, (2,); arguments as in `training_step`."""
+    device = next(network.parameters()).device
+    images, labels = network_input(batch, device), batch.pids.to(device, non_blocking=True)
+    with autocast(device, precision):
+        output = network(images)
+    check_pairs(batch.pids)  # on the CPU, where looking at them makes nobody wait
+    feature, feature_labels = output.feature.float(), labels
+    if gather:  # all-gather: hard pairs among the images of all processes
+        feature, feature_labels = distributed.gather(feature), distributed.gather(labels)
+    # Losses in full precision: distances are small differences of large numbers, and factors rounded to bfloat16 or
+    # tf32 lose them.
+    with matmul_precision("fp32"):
+        triplet = batch_hard(feature, feature_labels, margin)
+    return torch.stack([identity_loss(output.logits.float(), labels, smoothing), triplet])
+
+
+def micro_batches(batch: Batch, count: int) -> Iterator[Batch]:
+    """The batch in `count` parts of whole identities."""
+    yield from (Batch(*fields) for fields in zip(*(field.chunk(count) for field in batch), strict=True))
+
+
+def gradient_sync(network: nn.Module, last: bool) -> AbstractContextManager:
+    """DistributedDataParallel averages gradients over processes in backward: once a step, at the last micro-batch."""
+    return nullcontext() if last or distributed.world() == 1 else network.no_sync()
+
+
+def wrap_network(model: nn.Module, device: torch.device, compile: bool) -> nn.Module:
+    """What a step calls: the model, its gradients averaged over processes, compiled, as asked for."""
+    network = model
+    if distributed.world() > 1:
+        network = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
+    return torch.compile(network, dynamic=False) if compile else network
