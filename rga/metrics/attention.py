@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rga.metrics.ranking import Ranking, as_ids
+from rga.metrics.inputs import as_ids
+from rga.metrics.ranking import Ranking
 
 Arrays = np.ndarray | Tensor | Sequence[np.ndarray | Tensor]
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rga.metrics.ranking import Ids, Ranking, as_ids
+from rga.metrics.inputs import Ids, as_ids
+from rga.metrics.ranking import Ranking
 
 
 @dataclass(frozen=True)

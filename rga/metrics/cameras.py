@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from rga.metrics.ranking import NO_MATCH, Ids, Ranking, evaluate_ranking, fitting_ids
+from rga.metrics.fast_ranking import evaluate_ranking
+from rga.metrics.inputs import NO_MATCH, Ids, check_ids
+from rga.metrics.ranking import Ranking
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def evaluate_camera_pairs(
     the whole's. Beside the distances, memory holds those of one pair. Raises ValueError as `evaluate_ranking` does.
     """
     distances = distances if isinstance(distances, Tensor) else np.asarray(distances)
-    q_pids, g_pids, q_camids, g_camids = fitting_ids(distances.shape, q_pids, g_pids, q_camids, g_camids)
+    q_pids, g_pids, q_camids, g_camids = check_ids(distances.shape, q_pids, g_pids, q_camids, g_camids)
     rankings = {}
     for q_camid in np.unique(q_camids).tolist():
         rows = np.flatnonzero(q_camids == q_camid)

@@ -1,14 +1,15 @@
 """Distances between query and gallery features, whole or a few queries at a time."""
 
 from collections.abc import Iterator
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Array = TypeVar("Array", np.ndarray, Tensor)
+from rga.metrics.features import Array, check_features, norms
+
 Metric = Literal["cosine", "euclidean"]
 
 CHUNK = 64  # queries: few enough for the rows of a million images, enough for a product at full speed
@@ -23,8 +24,8 @@ def pairwise_distance(q: Array, g: Array, metric: Metric = "cosine") -> Array:
     lengths, and for those that are not finite.
     """
     if isinstance(q, np.ndarray):
-        return pairwise_distance(*_features(q, g), metric).numpy()
-    q, g = _features(q, g)
+        return pairwise_distance(*check_features(q, g), metric).numpy()
+    q, g = check_features(q, g)
     whole = q.new_empty(len(q), len(g))
     for start, rows in zip(range(0, len(q), CHUNK), distance_rows(q, g, metric), strict=False):
         whole[start : start + CHUNK] = rows
@@ -42,8 +43,8 @@ def distance_rows(
     """
     if chunk < 1:
         raise ValueError(f"expected a chunk of at least one query, got {chunk}.")
-    q, g = _features(q, g)
-    q_lengths, g_lengths = _lengths(q, "query"), _lengths(g, "gallery")
+    q, g = check_features(q, g)
+    q_lengths, g_lengths = norms(q, "query"), norms(g, "gallery")
     if metric == "cosine":
         # The gallery is divided by its lengths after the product: normalised features would be a copy of it.
         q, g_lengths = F.normalize(q, dim=1), g_lengths.clamp_min(1e-12)
@@ -54,30 +55,3 @@ def distance_rows(
             for rows, lengths in zip(q.split(chunk), q_lengths.split(chunk), strict=True)
         )
     raise ValueError(f"unknown metric {metric!r}: choose 'cosine' or 'euclidean'.")
-
-
-def _features(q: np.ndarray | Tensor, g: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
-    """As tensors of one floating type, without a copy where they are; ValueError if they do not fit each other."""
-    q, g = (x if isinstance(x, Tensor) else _shared(np.asarray(x)) for x in (q, g))
-    if q.ndim != 2 or g.ndim != 2 or q.shape[1] != g.shape[1]:
-        raise ValueError(f"expected features (Q, F) and (G, F), got {tuple(q.shape)} and {tuple(g.shape)}.")
-    dtype = torch.float64 if q.dtype == g.dtype == torch.float64 else torch.float32
-    return q.to(dtype), g.to(dtype)
-
-
-def _shared(array: np.ndarray) -> Tensor:
-    """A tensor of the same memory, or of a copy where torch takes none: it is read-only, or runs backwards."""
-    backwards = min(array.strides, default=0) < 0
-    return torch.from_numpy(np.require(array, requirements="CW" if backwards else "W"))
-
-
-def _lengths(features: Tensor, name: str) -> Tensor:
-    lengths = torch.linalg.vector_norm(features, dim=1)
-    wrong = ~lengths.isfinite()
-    if wrong.any():
-        raise ValueError(
-            f"expected features that are finite numbers, got NaN or infinity (or squares beyond {features.dtype}) in "
-            f"{int(wrong.sum())} of {len(features)} {name} features, the first in row {int(wrong.nonzero()[0])}: look "
-            "at the network's weights and at the images of these rows."
-        )
-    return lengths

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from rga.metrics.distance import Array
-from rga.metrics.features import unit_features
+from rga.metrics.features import Array, unit_features
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rga.metrics.ranking import Ids, as_ids
+from rga.metrics.inputs import Ids, as_ids
 
 
 def multi_query_features(features: Tensor, pids: Ids, camids: Ids, q_pids: Ids, q_camids: Ids) -> Tensor:

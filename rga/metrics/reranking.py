@@ -6,8 +6,7 @@ from scipy import sparse
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from rga.metrics.distance import Array
-from rga.metrics.features import unit_features
+from rga.metrics.features import Array, unit_features
 
 PAIRS = 2**10  # of pictures whose features are compared at a time: they fit in a core's cache
 

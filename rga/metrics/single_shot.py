@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from rga.metrics.ranking import NO_MATCH, Ids, Ranking, as_arrays
+from rga.metrics.inputs import NO_MATCH, Ids, check_inputs
+from rga.metrics.ranking import Ranking
 
 
 def evaluate_single_shot(
@@ -19,7 +20,9 @@ def evaluate_single_shot(
     images that are nearer than m, independently of the others. So the number of those before m is a sum of coin
     throws with different p (a Poisson binomial distribution). Raises ValueError as `evaluate_ranking` does.
     """
-    distances, q_pids, g_pids, q_camids, g_camids = as_arrays(distances, q_pids, g_pids, q_camids, g_camids)
+    distances, q_pids, g_pids, q_camids, g_camids = check_inputs(
+        distances, q_pids, g_pids, q_camids, g_camids
+    )
     mean_reciprocal = np.full(len(q_pids), np.nan)
     at_rank = np.zeros(len(np.unique(g_pids)))
     for q, (pid, camid) in enumerate(zip(q_pids, q_camids, strict=True)):

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from torch import Tensor
 
-from rga.metrics.ranking import NO_MATCH, NOT_A_NUMBER, Ids, as_numpy, fitting_ids
+from rga.metrics.inputs import NO_MATCH, NOT_A_NUMBER, Ids, as_numpy, check_ids
 
 FITTED = 500_000  # pairs of either kind that a calibration looks at; more do not change it
 
@@ -34,7 +34,7 @@ def verification_pairs(
     both query and gallery. Raises ValueError for shapes that do not fit, for NaN, and without a pair of either kind.
     """
     distances = distances if isinstance(distances, Tensor) else np.asarray(distances)
-    q_pids, g_pids, q_camids, g_camids = fitting_ids(distances.shape, q_pids, g_pids, q_camids, g_camids)
+    q_pids, g_pids, q_camids, g_camids = check_ids(distances.shape, q_pids, g_pids, q_camids, g_camids)
     kept, genuine, impostor = g_pids != -1, [], []
     for start in range(0, len(q_pids), chunk):
         queries = slice(start, start + chunk)

@@ -18,7 +18,7 @@ from rga.metrics import (
     evaluate_single_shot,
     pairwise_distance,
 )
-from rga.metrics.ranking import LONG
+from rga.metrics.fast_ranking import LONG
 
 
 def test_equals_the_released_code():
