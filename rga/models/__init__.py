@@ -1,4 +1,4 @@
-"""The networks: choose a backbone and what attends behind each of its four stages."""
+"""The networks: choose a backbone, and the attention behind each of its four stages."""
 
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from torch import nn
 from rga.models.attaching import Attention, attach
 from rga.models.cbam import CBAM
 from rga.models.fc import FC
-from rga.models.gates import Gates, make_gate
+from rga.models.gates import GateInit, make_gate
 from rga.models.imagenet import load_imagenet
 from rga.models.non_local import NonLocal, SimplifiedNonLocal
 from rga.models.reid import STAGES, Output, ReIDModel, create_backbone, remove_classifier, remove_last_stride
@@ -71,21 +71,30 @@ def create_model(
     num_pids: int,
     size: tuple[int, int] = (256, 128),
     weights: str | Path | None = None,
-    init_gates: Gates = "released",
+    init_gates: GateInit = "released",
     trained_size: tuple[int, int] | None = None,
 ) -> ReIDModel:
     """A re-identification network: torchvision backbone, last stride 1, attention after its four stages.
 
-    backbone: a key of STAGES. attention: a key of ATTENTION. num_pids: training identities. size: (height,
-    width) of the images, at least (64, 32). weights: None (random), "imagenet" or the path of a state dict of the
-    backbone. init_gates: "released" (gates start as random maps) or "identity" (they start at 1); non-local blocks
-    have none. trained_size: build the network for images of this size, then move it to `size` with `resize`.
-    `model.config` holds these arguments (weights in words): the checkpoint keeps them.
-    Raises ValueError or FileNotFoundError that name the choices.
+    Args:
+        backbone: a key of STAGES.
+        attention: a key of ATTENTION.
+        num_pids: training identities, the classifier's classes.
+        size: (height, width) of the images, at least (64, 32).
+        weights: None (random), "imagenet" or the path of a state dict of the backbone.
+        init_gates: "released" (gates start as random maps) or "identity" (they start at 1); non-local blocks have
+            no gates.
+        trained_size: build the network for images of this size, then move it to `size` with `resize`.
+
+    Returns:
+        The model; `model.config` holds these arguments (weights in words), and checkpoints save it.
+
+    Raises:
+        ValueError, FileNotFoundError: naming the choices.
     """
     if attention not in ATTENTION:
         raise ValueError(f"unknown attention {attention!r}: choose one of {', '.join(ATTENTION)}.")
-    make_gate(nn.Identity(), init_gates)  # refuses a wrong word where nothing has a gate, too
+    make_gate(nn.Identity(), init_gates)  # raises for a wrong word also where nothing has a gate
     network = create_backbone(backbone)
     described = load_imagenet(network, backbone, weights)
     remove_last_stride(network)

@@ -1,11 +1,12 @@
-"""Put an attention after named stages of a network, whatever the network."""
+"""attach: insert an attention after named stages of any network."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from rga.models.hooks import evaluating
+from rga.models.hooks import dummy_forward
 
 # An attention is built from the shape of the feature map it will see: (channels, (height, width)) -> module that
 # maps (B, C, H, W) to the same shape.
@@ -20,7 +21,7 @@ def attach(
     stages: names as in `network.named_modules()`. size: (height, width) of the images; the sizes of the feature
     maps are measured with one blank image. A stage that is an nn.Sequential is appended to, so that no parameter
     changes its name; any other becomes nn.Sequential(stage, attention). The attention goes to the device, the
-    floating type and the mode of its stage. Raises ValueError for an unknown stage, one that does not put out one
+    dtype and the mode of its stage. Raises ValueError for an unknown stage, one that does not output one
     (B, C, H, W) map, and one that the network does not call.
     """
     for name, x_BCHW in _maps(network, stages, size).items():
@@ -34,9 +35,8 @@ def attach(
     return network
 
 
-@torch.no_grad()
-def _maps(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> dict[str, torch.Tensor]:
-    """What each stage puts out for one blank image."""
+def _maps(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> dict[str, Tensor]:
+    """The output of each stage for one blank image."""
     modules, maps = dict(network.named_modules()), {}
     for name in stages:
         if name not in modules:
@@ -44,24 +44,15 @@ def _maps(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> d
                 f"unknown stage {name!r}: name submodules of the network, such as {list(modules)[1:9]}."
             )
 
-    def remember(name: str) -> Callable:
-        def hook(module: nn.Module, inputs: object, output: object) -> None:
-            if not (isinstance(output, torch.Tensor) and output.ndim == 4):
-                raise ValueError(
-                    f"stage {name!r} does not put out one (B, C, H, W) feature map: choose another."
-                )
-            maps[name] = output
+    def hook(name: str, module: nn.Module, inputs: object, output: object) -> None:
+        if not (isinstance(output, Tensor) and output.ndim == 4):
+            raise ValueError(f"stage {name!r} does not output one (B, C, H, W) feature map: choose another.")
+        maps[name] = output
 
-        return hook
-
-    hooks = [modules[name].register_forward_hook(remember(name)) for name in stages]
-    try:
-        # eval: a blank image must leave no trace in the running statistics.
-        with evaluating(network):
-            network(next(network.parameters()).new_zeros(1, 3, *size))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks:
+        for name in stages:
+            hooks.enter_context(modules[name].register_forward_hook(partial(hook, name)))
+        dummy_forward(network, size)
     if unseen := [name for name in stages if name not in maps]:
         raise ValueError(
             f"the network does not call stage {unseen[0]!r} in eval mode, so an attention behind it would do nothing: "

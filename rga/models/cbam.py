@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rga.models.gates import Gates, make_gate
+from rga.models.gates import GateInit, make_gate
 
 
 class ChannelCBAM(nn.Module):
     """CBAM-C (equation 2): the mean and the maximum of every channel through one shared network, summed."""
 
-    def __init__(self, channels: int, reduction: int, init_gates: Gates) -> None:
+    def __init__(self, channels: int, reduction: int, init_gates: GateInit) -> None:
         super().__init__()
         hidden_dim = max(1, channels // reduction)
         self.squeeze = nn.Conv2d(channels, hidden_dim, 1)
@@ -33,7 +33,7 @@ class ChannelCBAM(nn.Module):
 class SpatialCBAM(nn.Module):
     """CBAM-S (equation 3): the mean and the maximum over the channels, two maps, through one 7x7 convolution."""
 
-    def __init__(self, init_gates: Gates) -> None:
+    def __init__(self, init_gates: GateInit) -> None:
         super().__init__()
         self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
         self.norm = nn.BatchNorm2d(1)
@@ -47,7 +47,15 @@ class SpatialCBAM(nn.Module):
 class CBAM(nn.Module):
     """CBAM-C, then CBAM-S on its output (the paper's order; RGA's table 2 calls it CBAM-CS), or one of the two.
 
-    (B, C, H, W) -> same. init_gates: see `make_gate`.
+    (B, C, H, W) -> same.
+
+    Args:
+        channels: C.
+        size: (H, W); not used, any map will do.
+        spatial: False leaves out CBAM-S.
+        channel: False leaves out CBAM-C.
+        reduction: bottleneck ratio of CBAM-C.
+        init_gates: see `make_gate`.
     """
 
     def __init__(
@@ -57,7 +65,7 @@ class CBAM(nn.Module):
         spatial: bool = True,
         channel: bool = True,
         reduction: int = 8,
-        init_gates: Gates = "released",
+        init_gates: GateInit = "released",
     ) -> None:
         super().__init__()
         if not (spatial or channel):

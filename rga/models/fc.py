@@ -10,13 +10,13 @@ reduction.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rga.models.gates import Gates, make_gate
+from rga.models.gates import GateInit, make_gate
 
 
 class SpatialFC(nn.Module):
     """FC-S: (B, C, H, W) -> gates (B, 1, H, W)."""
 
-    def __init__(self, channels: int, size: tuple[int, int], reduction: int, init_gates: Gates) -> None:
+    def __init__(self, channels: int, size: tuple[int, int], reduction: int, init_gates: GateInit) -> None:
         super().__init__()
         num_nodes, embed_dim = size[0] * size[1], max(1, channels // reduction)
         self.embed = nn.Conv2d(channels, embed_dim, 1, bias=False)
@@ -34,7 +34,7 @@ class SpatialFC(nn.Module):
 class ChannelFC(nn.Module):
     """FC-C: (B, C, H, W) -> gates (B, C, 1, 1)."""
 
-    def __init__(self, channels: int, reduction: int, init_gates: Gates) -> None:
+    def __init__(self, channels: int, reduction: int, init_gates: GateInit) -> None:
         super().__init__()
         self.hidden = nn.Linear(channels, max(1, channels // reduction))
         self.logits = nn.Linear(max(1, channels // reduction), channels)
@@ -48,8 +48,15 @@ class ChannelFC(nn.Module):
 class FC(nn.Module):
     """FC-S and FC-C side by side: both gates are made from the input, and multiply it; or one of the two alone.
 
-    (B, C, H, W) -> same. size: (H, W) of the feature map, which FC-S is bound to; ValueError in forward for another.
-    init_gates: see `make_gate`.
+    (B, C, H, W) -> same.
+
+    Args:
+        channels: C.
+        size: (H, W), which FC-S is bound to: ValueError in forward for another.
+        spatial: False leaves out FC-S.
+        channel: False leaves out FC-C.
+        reduction: bottleneck ratio of both.
+        init_gates: see `make_gate`.
     """
 
     def __init__(
@@ -59,7 +66,7 @@ class FC(nn.Module):
         spatial: bool = True,
         channel: bool = True,
         reduction: int = 8,
-        init_gates: Gates = "released",
+        init_gates: GateInit = "released",
     ) -> None:
         super().__init__()
         if not (spatial or channel):

@@ -1,26 +1,26 @@
-"""How the gates of an attention start: as published, half closed, or open."""
+"""Gates: the sigmoid at the end of an attention, and how it is initialised: as published, or as the identity."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Gates = Literal["released", "identity"]
+GateInit = Literal["released", "identity"]
 
 
 class DoubleSigmoid(nn.Module):
-    """2 * sigmoid: a gate that is exactly open (1) at logit 0, where a sigmoid is half closed."""
+    """2 * sigmoid: exactly 1 (open) at logit 0, where a sigmoid is 0.5 (half closed)."""
 
     def forward(self, logit: Tensor) -> Tensor:
         return 2 * torch.sigmoid(logit)
 
 
-def make_gate(last: nn.Module, init_gates: Gates) -> nn.Module:
+def make_gate(last: nn.Module, init_gates: GateInit) -> nn.Module:
     """The gate behind `last`, the layer whose outputs are the logits.
 
     "released": a sigmoid, as in the papers and their authors' code; gates are random at the start. "identity": twice
-    a sigmoid, and `last` starts at 0, so that the attention starts as the identity; the same parameters. Raises
-    ValueError for anything else.
+    a sigmoid, and `last` is zero-initialised, so that the attention starts as the identity; the same parameters.
+    Raises ValueError for anything else.
     """
     if init_gates == "released":
         return nn.Sigmoid()

@@ -1,8 +1,9 @@
-"""See inside a network without changing it: eval mode for a while, and the outputs of named submodules."""
+"""Forward hooks and eval mode for a while: see inside a network without changing it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """The model in eval mode; afterwards each of its modules is in the mode it was in, a frozen BatchNorm too."""
+    """The model in eval mode; afterwards every module is in its former mode again, a frozen BatchNorm too."""
     modes = {module: module.training for module in model.modules()}
     try:
         yield model.eval()
@@ -19,11 +20,19 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
             module.training = training
 
 
+@torch.no_grad()
+def dummy_forward(network: nn.Module, size: tuple[int, int]) -> None:
+    """One blank image (height, width) through the network, for hooks that measure; in eval mode, so that it leaves
+    no trace in BatchNorm's running statistics."""
+    with evaluating(network):
+        network(next(network.parameters()).new_zeros(1, 3, *size))
+
+
 @contextmanager
 def capture(model: nn.Module, pattern: str = "*.gate") -> Iterator[dict[str, Tensor]]:
-    """Collect what submodules put out while the context is open: name -> a copy of their latest output, detached.
+    """Collect outputs of submodules while the context is open: name -> a detached copy of the latest one.
 
-    Outputs that are no tensors are left out. pattern: shell-style, matched with the names of `model.named_modules()`;
+    Outputs that are not tensors are left out. pattern: shell-style, matched with the names of `model.named_modules()`;
     "*.gate" are the attention maps. Raises ValueError if it matches none. The hooks are gone when the context closes.
     Until then a network of torch.compile runs uncompiled, because compiled code calls no hooks.
 
@@ -40,17 +49,11 @@ def capture(model: nn.Module, pattern: str = "*.gate") -> Iterator[dict[str, Ten
         )
     outputs: dict[str, Tensor] = {}
 
-    def remember(name: str) -> Callable:
-        def hook(module: nn.Module, inputs: object, output: object) -> None:
-            if isinstance(output, Tensor):
-                outputs[name] = output.detach().clone()  # a ReLU in place may write into the original
+    def hook(name: str, module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            outputs[name] = output.detach().clone()  # an in-place ReLU may write into the original
 
-        return hook
-
-    hooks = [module.register_forward_hook(remember(name)) for name, module in modules.items()]
-    try:
-        with torch.compiler.set_stance("force_eager"):
-            yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.compiler.set_stance("force_eager"):
+        for name, module in modules.items():
+            hooks.enter_context(module.register_forward_hook(partial(hook, name)))
+        yield outputs

@@ -1,4 +1,4 @@
-"""Start a torchvision network from ImageNet weights, or say clearly why that cannot be done."""
+"""Load pretrained ImageNet weights into a torchvision network, or raise an error that says why not."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def load_imagenet(network: nn.Module, name: str, weights: str | Path | None) -> str:
-    """Load `weights` into a torchvision network, except its ImageNet classifier; what was loaded, in words.
+    """Load `weights` into a torchvision network, except its ImageNet classifier; returns what was loaded, in words.
 
     weights: None leaves the random initialisation; "imagenet" takes torchvision's IMAGENET1K_V1 file (the paper's;
     torchvision downloads it once, with a progress bar, or finds it in torch's cache); else the path of a state dict.
@@ -38,7 +38,7 @@ def load_imagenet(network: nn.Module, name: str, weights: str | Path | None) -> 
     else:
         state, described = _read(Path(weights)), f"ImageNet file {Path(weights).name}"
         described += f" (sha256 {hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:8]})"
-    network.load_state_dict(_fit(state, network.state_dict(), described), strict=False)
+    network.load_state_dict(_match(state, network.state_dict(), described), strict=False)
     return described
 
 
@@ -60,7 +60,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _fit(state: dict[str, Tensor], target: dict[str, Tensor], described: str) -> dict[str, Tensor]:
+def _match(state: dict[str, Tensor], target: dict[str, Tensor], described: str) -> dict[str, Tensor]:
     """The part of `state` that belongs into `target`, under target's names; ValueError unless it is all there."""
 
     def backbone(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,72 +1,73 @@
-"""RGA written down literally from the paper's equations, N x N matrix and all: the independent reference.
+"""RGA as the paper writes it, with the N x N relation matrix in full: to read beside rga.py, not to train with.
 
-It reads the parameters of an `rga.models.RGA`, and nothing else of it. The bench measures its cost, so it is built
-from the same torch operations as a plain implementation would be.
+Paper: Zhang et al., CVPR 2020, arXiv 1904.02998, section 3.1, equations 1 to 4 (the score of a node), sections 3.2 to
+3.4 (positions, channels, both); what it leaves open is as in the authors' released code. Parameters, outputs,
+gradients and running statistics are those of `rga.models.RGA` (tests/models/test_rga.py), but memory and time grow
+with the square of the number of nodes: behind the first stage of a ResNet-50 at 256 x 128, N = 2048, R takes 16 MiB an
+image in float32 and the stack of R^T and R 32 MiB more.
+
+An independent implementation on purpose: it borrows the parameters of an RGA and shares no code with it.
+
+Letters as in rga.py: B images, D features of a node, N nodes, H x W the grid the nodes lie on, C channels.
 """
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 
-def embed(x, weight, norm, rows=slice(None), relu=True):
-    """1x1 convolution, BatchNorm and ReLU by some rows of `weight` and `norm`; (B, D, h, w) -> (B, rows, h, w)."""
-    x = F.batch_norm(
-        F.conv2d(x, weight[rows, :, :, None]),
-        norm.running_mean[rows],
-        norm.running_var[rows],
-        norm.weight[rows],
-        norm.bias[rows],
-        training=norm.training,
-        momentum=norm.momentum,
-        eps=norm.eps,
-    )
-    return x.relu() if relu else x
+def conv_norm(x_BDHW: Tensor, conv: nn.Conv1d, norm: nn.BatchNorm2d, rows: slice = slice(None)) -> Tensor:
+    """1x1 convolution and BatchNorm, by these output rows of their parameters: (B, D, H, W) -> (B, rows, H, W)."""
+    y = F.conv2d(x_BDHW, conv.weight[rows, :, :, None])
+    affine = norm.running_mean[rows], norm.running_var[rows], norm.weight[rows], norm.bias[rows]
+    return F.batch_norm(y, *affine, training=norm.training, momentum=norm.momentum, eps=norm.eps)
 
 
-def literal_logits(score, x_BDhw, relations=True, feature=True, embedding="asymmetric"):
-    """One logit per node, (B, 1, h, w), by equations 1 to 4 with the relation matrix in full."""
-    grid, y = x_BDhw.shape[2:], []
-    names = (
-        {"asymmetric": ["theta", "phi"], "symmetric": ["theta"], "none": []}[embedding] if relations else []
-    )
-    names += ["psi"] if feature else []
-    of = {"theta": x_BDhw}
+def literal_logits(
+    score: nn.Module,
+    x_BDHW: Tensor,
+    relations: bool = True,
+    feature: bool = True,
+    embedding: str = "asymmetric",
+) -> Tensor:
+    """One attention logit per node: (B, D, H, W) with H*W = N -> (B, 1, H, W). score: a `RelationScore`."""
+    sides = {"asymmetric": ["theta", "phi"], "symmetric": ["theta"], "none": []}[embedding]
+    names = sides * relations + ["psi"] * feature
+    nodes = {"theta": x_BDHW}  # embedding="none": the raw nodes
     for i, name in enumerate(names):
-        d = score.embed.out_channels // len(names)
-        of[name] = embed(x_BDhw, score.embed.weight, score.embed_norm, slice(i * d, (i + 1) * d))
+        dim = score.embed.out_channels // len(names)
+        rows = slice(i * dim, (i + 1) * dim)
+        nodes[name] = conv_norm(x_BDHW, score.embed, score.embed_norm, rows).relu()
+    y = []
     if feature:
-        y.append(of["psi"].mean(1, keepdim=True))
+        y.append(nodes["psi"].mean(1, keepdim=True))
     if relations:
-        theta, phi = of["theta"].flatten(2), of.get("phi", of["theta"]).flatten(2)
-        r_BNN = torch.matmul(theta.transpose(1, 2), phi)
-        stacked = torch.cat([r_BNN.transpose(1, 2).unflatten(2, grid), r_BNN.unflatten(2, grid)], dim=1)
-        y.append(embed(stacked, score.relate.weight, score.relate_norm))
-    y = embed(torch.cat(y, dim=1), score.hidden.weight, score.hidden_norm)
-    return embed(y, score.logit.weight, score.logit_norm, relu=False)
+        theta, phi = nodes["theta"].flatten(2), nodes.get("phi", nodes["theta"]).flatten(2)
+        r_BNN = theta.mT @ phi  # r[i, j] = theta_i . phi_j
+        stacked = torch.cat([r_BNN.mT, r_BNN], dim=1).unflatten(2, x_BDHW.shape[2:])  # (B, 2N, H, W)
+        y.append(conv_norm(stacked, score.relate, score.relate_norm).relu())
+    hidden = conv_norm(torch.cat(y, dim=1), score.hidden, score.hidden_norm).relu()
+    return conv_norm(hidden, score.logit, score.logit_norm)
 
 
 class LiteralRGA(nn.Module):
-    """The same function and the same parameters as the RGA it is given, with N x N and C x C matrices.
+    """(B, C, H, W) -> same. rga: whose parameters it borrows; order and ablation: what that one was built with."""
 
-    It is told what the RGA was told: order, and relations, feature, embedding.
-    """
-
-    def __init__(self, rga, order="sc", **ablation):
+    def __init__(self, rga: nn.Module, order: str = "sc", **ablation: bool | str) -> None:
         super().__init__()
         self.rga, self.order, self.ablation = rga, order, ablation
 
-    def gates(self, branch, x):
-        """(B, 1, H, W) or (B, C, 1, 1); 1 for a branch that is not there."""
+    def gates(self, branch: str, x: Tensor) -> Tensor | int:
+        """(B, 1, H, W) of "spatial" or (B, C, 1, 1) of "channel"; 1 for a branch that was left out."""
         module = getattr(self.rga, branch)
-        if not hasattr(module, "score"):
+        if isinstance(module, nn.Identity):
             return 1
         if branch == "spatial":
             return module.gate(literal_logits(module.score, x, **self.ablation))
-        nodes = x.flatten(2).transpose(1, 2).unsqueeze(-1)
+        nodes = x.flatten(2).mT.unsqueeze(-1)  # (B, H*W, C, 1): the channels are the nodes
         return module.gate(literal_logits(module.score, nodes, **self.ablation)).transpose(1, 2)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if self.order == "parallel":
             return self.gates("spatial", x) * self.gates("channel", x) * x
         for branch in ("spatial", "channel") if self.order == "sc" else ("channel", "spatial"):

@@ -13,14 +13,14 @@ Letters: B images, N = H*W positions, E embedding dimensions.
 
 from torch import Tensor, nn
 
-from rga.models.gates import Gates
+from rga.models.gates import GateInit
 
 
 class NonLocal(nn.Module):
-    """(B, C, H, W) -> same. `attend` puts out who looks at whom, (B, N, N), each row sums to 1."""
+    """(B, C, H, W) -> same. `attend` outputs who looks at whom, (B, N, N), each row sums to 1."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int], reduction: int = 4, init_gates: Gates = "released"
+        self, channels: int, size: tuple[int, int], reduction: int = 4, init_gates: GateInit = "released"
     ) -> None:
         super().__init__()
         embed_dim = max(1, channels // reduction)
@@ -43,9 +43,9 @@ class NonLocal(nn.Module):
 
 
 class SimplifiedNonLocal(nn.Module):
-    """(B, C, H, W) -> same. `attend` puts out where every position looks, (B, 1, N), which sums to 1."""
+    """(B, C, H, W) -> same. `attend` outputs where every position looks, (B, 1, N), which sums to 1."""
 
-    def __init__(self, channels: int, size: tuple[int, int], init_gates: Gates = "released") -> None:
+    def __init__(self, channels: int, size: tuple[int, int], init_gates: GateInit = "released") -> None:
         super().__init__()
         self.key = nn.Conv2d(channels, 1, 1)
         self.attend = nn.Softmax(dim=-1)

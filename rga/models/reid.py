@@ -17,7 +17,7 @@ STAGES = {
 
 
 class Output(NamedTuple):
-    """What the network says of B images."""
+    """The network's outputs for B images."""
 
     feature: Tensor  # (B, F), before the BN neck: the triplet loss compares these
     embedding: Tensor  # (B, F), after the BN neck: retrieval compares these
@@ -39,7 +39,7 @@ class ReIDModel(nn.Module):
         self.neck.bias.requires_grad_(False)
         self.classifier = nn.Linear(num_features, num_pids, bias=False)
         nn.init.normal_(self.classifier.weight, std=0.001)
-        # What checkpoints say of the network; `create_model` writes what it can be built from again.
+        # Saved in checkpoints; `create_model` writes what the network can be built from again.
         self.config = {"backbone": type(backbone).__name__, "attention": "own", "num_pids": num_pids}
         self.config |= {"size": list(size), "weights": "as given", "init_gates": None, "trained_size": None}
 
@@ -75,7 +75,7 @@ def remove_last_stride(network: nn.Module) -> None:
 
 
 def remove_classifier(network: nn.Module) -> int:
-    """Make the network put out its pooled features instead of ImageNet classes; returns their number."""
+    """Make the network output its pooled features instead of ImageNet logits; returns their number."""
     if isinstance(network, torchvision.models.MobileNetV2):
         network.classifier = nn.Identity()
         return network.last_channel

@@ -1,8 +1,8 @@
-"""Exchange weights with the authors' released code: one table of names, read in both directions.
+"""Convert state dicts from and to the authors' released code: one table of names, read in both directions.
 
-Released code: github.com/microsoft/Relation-Aware-Global-Attention-Networks. Its RGA module keeps theta, phi and psi
-(`gx`) apart, where `RelationScore` keeps them as one convolution, and its 1x1 convolutions are two-dimensional;
-everything else is only called differently.
+Released code: github.com/microsoft/Relation-Aware-Global-Attention-Networks. Its RGA module has theta, phi and psi
+(`gx`) apart, where `RelationScore` has them as one convolution, and its 1x1 convolutions are two-dimensional;
+everything else only has another name.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ OTHERS = CBAM, FC, NonLocal, SE, SimplifiedNonLocal
 
 
 def released_names(module: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Every name of module.state_dict() -> the released name(s) of the same numbers.
+    """Every key of module.state_dict() -> the released key(s) of the same numbers.
 
     module: an `RGA`, or a network with one behind each stage (`rga_att1` … `rga_att4` in order). Raises ValueError
     for what the released code does not have: other attentions and variants, other gates, widths left by `resize`.
@@ -52,7 +52,7 @@ def released_names(module: nn.Module) -> dict[str, tuple[str, ...]]:
             if widths != tuple(max(1, count // child.reduction) for count in nodes_and_dim):
                 raise ValueError(
                     "the released code makes an RGA as wide as its own grid asks for, got one that was moved to "
-                    "another grid and kept its widths: exchange weights before rga.models.resize, not after it."
+                    "another grid and kept its widths: convert weights before rga.models.resize, not after it."
                 )
         if isinstance(child, DoubleSigmoid):
             # Its tensors would fit, but that code has plain sigmoids: every gate would be halved.

@@ -1,4 +1,4 @@
-"""Move a trained network to another input size: its weights over positions are carried to the new grid.
+"""resize: move a trained network to another input size by interpolating its weights over positions.
 
 The idea is known from the position embeddings of vision transformers (Dosovitskiy et al., ICLR 2021, arXiv 2010.11929,
 section 3.2). In an RGA two layers run over the positions of a map, and both only sum over them: the relation
@@ -17,13 +17,14 @@ What is lost is the backbone's: it sees people of another size than it learned.
 """
 
 import copy
+from contextlib import ExitStack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rga.models.fc import SpatialFC
-from rga.models.hooks import evaluating
+from rga.models.hooks import dummy_forward
 from rga.models.reid import ReIDModel
 from rga.models.rga import RGA, ChannelRGA, SpatialRGA
 
@@ -35,8 +36,8 @@ def resize(model: nn.Module, size: Grid) -> nn.Module:
 
     model: a network on images (B, 3, H, W), or one RGA on its feature map. size: (height, width) of these inputs.
     The widths of all layers stay those of the training (N/8 of the old N), and so do all other weights: the same
-    size gives the same network. Attentions without weights over positions need nothing. Of RGA-C with
-    embedding="none" the relations are only scaled, by N_old/N_new. `config["trained_size"]` keeps the first size,
+    size gives the same network. Attentions without weights over positions need no change. Of RGA-C with
+    embedding="none" the relations are only scaled, by N_old/N_new. `config["trained_size"]` records the first size,
     so that checkpoints load. Raises ValueError for FC-S, which is bound to its grid, and where nothing is bound to a
     size.
     """
@@ -54,30 +55,25 @@ def resize(model: nn.Module, size: Grid) -> nn.Module:
     if resized in attentions:
         _move(resized, size)
     else:
-        _move_on_sight(resized, attentions, size)
+        _move_all(resized, attentions, size)
     return resized
 
 
-@torch.no_grad()
-def _move_on_sight(network: nn.Module, attentions: list[nn.Module], size: Grid) -> None:
-    """Show the network one blank image of the new size: each RGA moves to the grid of the map that reaches it."""
+def _move_all(network: nn.Module, attentions: list[nn.Module], size: Grid) -> None:
+    """Move each RGA to the grid of the map that reaches it, measured with one blank image of the new size."""
 
     def hook(attention: nn.Module, inputs: tuple[Tensor]) -> None:
         _move(attention, inputs[0].shape[2:])
 
-    hooks = [attention.register_forward_pre_hook(hook) for attention in attentions]
-    try:
-        # eval: a blank image must leave no trace in the running statistics.
-        with evaluating(network):
-            network(next(network.parameters()).new_zeros(1, 3, *size))
-    finally:
-        for handle in hooks:
-            handle.remove()
+    with ExitStack() as hooks:
+        for attention in attentions:
+            hooks.enter_context(attention.register_forward_pre_hook(hook))
+        dummy_forward(network, size)
 
 
 @torch.no_grad()
 def _move(attention: nn.Module, size: Grid) -> None:
-    """Carry the weights over positions in an RGA, or in one branch of it, to the grid `size`, in place."""
+    """Interpolate the weights over positions in an RGA, or in one branch of it, to the grid `size`, in place."""
     for branch in attention.modules():
         if isinstance(branch, SpatialRGA | ChannelRGA):
             score, old, branch.size = branch.score, branch.size, tuple(size)
@@ -86,24 +82,25 @@ def _move(attention: nn.Module, size: Grid) -> None:
                 if score.has_relations:
                     towards, outwards = score.relate.weight.chunk(2, dim=1)
                     _replace(
-                        score.relate, torch.cat([_carry(w, old, size) for w in (towards, outwards)], dim=1)
+                        score.relate,
+                        torch.cat([_interpolate(w, old, size) for w in (towards, outwards)], dim=1),
                     )
             else:
                 score.node_dim = size[0] * size[1]
                 if score.num_embeddings:
-                    _replace(score.embed, _carry(score.embed.weight, old, size))
+                    _replace(score.embed, _interpolate(score.embed.weight, old, size))
                 if score.has_relations and score.embedding == "none":
                     score.relate.weight *= old[0] * old[1] / score.node_dim
 
 
-def _carry(weight: Tensor, old: Grid, new: Grid) -> Tensor:
+def _interpolate(weight: Tensor, old: Grid, new: Grid) -> Tensor:
     """W A of a 1x1 convolution over positions: (out, N_old, 1) -> (out, N_new, 1)."""
     rows, columns = (_resampling(*lengths).to(weight) for lengths in zip(old, new, strict=True))
     return (rows.T @ weight.unflatten(1, old)[..., 0] @ columns).flatten(1)[..., None]
 
 
 def _resampling(old: int, new: int) -> Tensor:
-    """The matrix (old, new) that resamples `new` numbers to `old` ones, bilinearly, averaging where it shrinks."""
+    """The matrix (old, new) that resamples `new` numbers to `old` ones: bilinear, antialiased where it shrinks."""
     numbers_as_rows = torch.eye(new)[None, None]
     return F.interpolate(numbers_as_rows, size=(old, new), mode="bilinear", antialias=True)[0, 0]
 

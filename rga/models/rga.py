@@ -4,7 +4,9 @@ Paper: Zhang, Lan, Zeng, Jin, Chen, "Relation-Aware Global Attention for Person 
 arXiv 1904.02998, section 3; details the paper leaves open are as in the authors' released code. What that code does
 not hold either, the rows of tables 1 and 4, is built by leaving out or sharing parts of it and nothing else.
 
-Letters in names: B images, D features of a node, N nodes, K = N/8 numbers per node that summarise its relations,
+literal_rga.py writes the same module out with its N x N matrices: read it beside this file.
+
+Letters in names: B images, D features of a node, N nodes, K = N/8 numbers per node that embed its relations,
 H x W the grid the nodes lie on, C channels.
 """
 
@@ -13,7 +15,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rga.models.gates import Gates, make_gate
+from rga.models.gates import GateInit, make_gate
 
 Order = Literal["sc", "cs", "parallel"]
 Embedding = Literal["asymmetric", "symmetric", "none"]
@@ -31,12 +33,19 @@ class RelationScore(nn.Module):
 
         w_in R^T + w_out R  =  (w_in Phi^T) Theta + (w_out Theta^T) Phi,
 
-    and two thin products give exactly the released result (and its gradients) without ever forming the N x N
+    and two low-rank products give exactly the released result (and its gradients) without ever forming the N x N
     matrix. `relations` forms it on demand, to look at.
 
-    relations=False, feature=False: the logit is made without the relations, or without the node itself (table 1).
-    embedding: theta and phi apart ("asymmetric", the paper's), one for both ("symmetric"), or the raw features of
-    the nodes in their place ("none") (table 4).
+    Args:
+        num_nodes: N = H*W.
+        node_dim: D, features of a node.
+        reduction: bottleneck ratio of every 1x1 convolution but the last (s = 8 in the paper).
+        relations: False leaves the relations out of the logit (table 1).
+        feature: False leaves the node itself, psi, out of the logit (table 1).
+        embedding: theta and phi apart ("asymmetric", the paper's), one for both ("symmetric"), or the raw features
+            of the nodes in their place ("none") (table 4).
+
+    Raises ValueError for arguments that cannot be, and in forward for other nodes than those.
     """
 
     def __init__(
@@ -62,7 +71,7 @@ class RelationScore(nn.Module):
         hidden_dim = max(1, (1 + relation_dim) // reduction)
         # theta, phi (the two sides of a relation) and psi (the node itself) read the same input: one convolution.
         self.num_embeddings = relations * SIDES[embedding] + feature
-        # 1x1 convolutions, kept as Conv1d so that model.to(memory_format=torch.channels_last) leaves their strides
+        # 1x1 convolutions, stored as Conv1d so that model.to(memory_format=torch.channels_last) leaves their strides
         # alone: a channels-last weight would make PyTorch transpose the nodes of RGA-C.
         if self.num_embeddings:
             self.embed = nn.Conv1d(node_dim, self.num_embeddings * embed_dim, 1, bias=False)
@@ -138,7 +147,7 @@ class SpatialRGA(nn.Module):
         channels: int,
         size: tuple[int, int],
         reduction: int = 8,
-        init_gates: Gates = "released",
+        init_gates: GateInit = "released",
         **ablation: bool | str,
     ) -> None:
         super().__init__()
@@ -169,7 +178,7 @@ class ChannelRGA(nn.Module):
         channels: int,
         size: tuple[int, int],
         reduction: int = 8,
-        init_gates: Gates = "released",
+        init_gates: GateInit = "released",
         **ablation: bool | str,
     ) -> None:
         super().__init__()
@@ -197,11 +206,18 @@ class ChannelRGA(nn.Module):
 class RGA(nn.Module):
     """RGA-S, RGA-C, or both (section 3.4). (B, C, H, W) -> same.
 
-    channels, size: shape (C, (H, W)) of the feature map it will see; fixed, because its weights belong to nodes.
-    order: "sc", RGA-C on the output of RGA-S, is the paper's; "cs" the other way round; "parallel" computes both
-    gates from the same input and multiplies it by both (the paper does not say how its RGA-S//C joins the two; the
-    product leaves the gates, and what they act on, as they are in the sequences).
-    reduction, relations, feature, embedding: see `RelationScore`. init_gates: see `make_gate`.
+    Args:
+        channels: C of the feature map it will see; fixed, as `size` is, because the weights belong to nodes.
+        size: (H, W) of that map.
+        spatial: False leaves out RGA-S.
+        channel: False leaves out RGA-C.
+        reduction: bottleneck ratio, see `RelationScore`.
+        init_gates: see `make_gate`.
+        order: "sc", RGA-C on the output of RGA-S, is the paper's; "cs" the other way round; "parallel" computes both
+            gates from the same input and multiplies it by both (the paper does not say how its RGA-S//C joins the
+            two; the product leaves the gates, and what they act on, as they are in the sequences).
+        relations, feature, embedding: ablations, see `RelationScore`.
+
     Raises ValueError for arguments that cannot be, and in forward for a feature map of another shape.
     """
 
@@ -212,7 +228,7 @@ class RGA(nn.Module):
         spatial: bool = True,
         channel: bool = True,
         reduction: int = 8,
-        init_gates: Gates = "released",
+        init_gates: GateInit = "released",
         *,
         order: Order = "sc",
         relations: bool = True,

@@ -10,14 +10,14 @@ Here it stands where every attention stands, behind the four stages.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rga.models.gates import Gates, make_gate
+from rga.models.gates import GateInit, make_gate
 
 
 class SE(nn.Module):
     """(B, C, H, W) -> same. init_gates: see `make_gate`."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int], reduction: int = 16, init_gates: Gates = "released"
+        self, channels: int, size: tuple[int, int], reduction: int = 16, init_gates: GateInit = "released"
     ) -> None:
         super().__init__()
         hidden_dim = max(1, channels // reduction)

@@ -48,7 +48,7 @@ def test_wrong_stages():
         ValueError, match=r"unknown stage 'layer1': name submodules of the network, such as \['conv1'"
     ):
         attach(network(), ["layer1"], Recorder, (64, 64))
-    with pytest.raises(ValueError, match="stage 'fc' does not put out one .B, C, H, W. feature map"):
+    with pytest.raises(ValueError, match="stage 'fc' does not output one .B, C, H, W. feature map"):
         attach(network(), ["fc"], Recorder, (64, 64))
 
 

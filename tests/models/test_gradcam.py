@@ -111,8 +111,8 @@ def test_real_networks_image_by_image_and_in_channels_last(attention):
     ("layer", "target", "message"),
     [
         ("layer9", to_identity(), "no submodule is called 'layer9': choose one of features"),
-        ("neck", to_identity(), r"'neck' puts out \(6, 5\): Grad-CAM needs a map"),
-        ("", to_identity(), "puts out Output: Grad-CAM needs a map"),
+        ("neck", to_identity(), r"'neck' outputs \(6, 5\): Grad-CAM needs a map"),
+        ("", to_identity(), "outputs Output: Grad-CAM needs a map"),
         ("features", lambda output: output.logits, r"one score per image \(6,\), got \(6, 4\)"),
         ("features", lambda output: torch.ones(6), "the target does not depend on 'features'"),
         (
