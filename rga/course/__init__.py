@@ -1,1 +1,1 @@
-"""What the notebooks share, and their exercises."""
+"""The notebooks' helpers and exercises."""

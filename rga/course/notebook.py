@@ -1,4 +1,4 @@
-"""What the notebooks share: set-up, parameters that refuse a misspelling, progress, checks."""
+"""Helpers of the notebooks: set-up, papermill parameters checked for misspellings, progress, checks."""
 
 import ast
 import dataclasses
@@ -15,6 +15,7 @@ from IPython import get_ipython
 from matplotlib.figure import Figure
 from PIL import Image
 
+from rga.course.errors import describe
 from rga.training.progress import progress as progress
 from rga.version import __version__
 
@@ -29,7 +30,7 @@ STYLE = {
 
 
 def setup(namespace: dict, known: type | Iterable[str] = ()) -> dict:
-    """Make the notebook ready: log lines below the cell, one look for its figures, parameters checked.
+    """Set up a notebook: logging to the cell's output, one figure style, parameters checked.
 
     For the third cell: `given = notebook.setup(globals(), Recipe)`. Prints a line that is the same on every
     machine. Returns, and raises, what `parameters` does.
@@ -49,7 +50,7 @@ def setup(namespace: dict, known: type | Iterable[str] = ()) -> dict:
 
 
 def _small_png(figure: Figure) -> bytes:
-    """256 colours: a third of the bytes, so that a notebook full of pictures stays small."""
+    """256 colours: a third of the bytes, so that a notebook full of images stays small."""
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png", bbox_inches="tight")
     colours = Image.open(drawn).convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
@@ -61,7 +62,7 @@ def parameters(namespace: dict, known: type | Iterable[str] = ()) -> dict:
     """The parameters that were given a value, {name: value}; None means "as the profile says".
 
     namespace: the notebook's globals(). known: names, or a dataclass whose fields are the names. papermill
-    only warns about `-p epohcs 3` and trains on with the default, so each name that it injected must be known
+    only warns about `-p epohcs 3` and goes on with the default, so each name that it injected must be known
     here or be assigned in a cell above. Raises ValueError that names the nearest known parameter.
     """
     names = [f.name for f in dataclasses.fields(known)] if dataclasses.is_dataclass(known) else list(known)
@@ -133,13 +134,13 @@ def compare(name: str, mine, theirs, tolerance: float = 1e-6) -> None:
 
 @contextmanager
 def expect(error: type[Exception]) -> Iterator[None]:
-    """Run a body that must fail with `error` and print its message; AssertionError where nothing fails.
+    """Run a body that must raise `error` and print its message; AssertionError where nothing is raised.
 
-    Serves papermill, nbval and JupyterLab alike: papermill stops at cells tagged raises-exception.
+    Works in papermill, nbval and JupyterLab alike: papermill stops at cells tagged raises-exception.
     """
     try:
         yield
     except error as raised:
-        print(f"{type(raised).__name__}: {raised}")
+        print(describe(raised))
     else:
         raise AssertionError(f"expected {error.__name__}, but nothing was raised.")

@@ -1,4 +1,4 @@
-"""What notebooks share: parameters and checks."""
+"""Helpers of the notebooks: parameters, set-up and checks."""
 
 import dataclasses
 import logging
@@ -70,7 +70,7 @@ def untouched():
 def test_setup_prints_one_line_and_sends_log_lines_to_stdout(capsys, untouched):
     for _ in range(2):
         assert notebook.setup({"profile": "quick", "epochs": 2}, Recipe) == {"epochs": 2}
-    logging.getLogger("rga.engine").info("weights: none")
+    logging.getLogger("rga.fit").info("weights: none")
     out, err = capsys.readouterr()
     assert out.splitlines() == [f"rga {rga.__version__} · profile quick"] * 2 + ["weights: none"]
     assert not err

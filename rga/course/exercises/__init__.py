@@ -1,11 +1,11 @@
 """Exercises of the notebooks: the package's own code is the solution, a checker hints at the first mistake.
 
-A checker tries an answer stage by stage and returns "all stages passed", or what the first failing stage expected
-and a hint.
+One file for each notebook, under its name: dataset (01), rga_module (02), train (03), evaluate (04). A checker tries
+an answer stage by stage and returns "all stages passed", or what the first failing stage expected, got, and a hint.
 """
 
 from rga.course.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
-from rga.course.exercises.evaluation import (
+from rga.course.exercises.evaluate import (
     average_precision,
     check_average_precision,
     check_first_match,
@@ -13,8 +13,15 @@ from rga.course.exercises.evaluation import (
     first_match,
     threshold,
 )
-from rga.course.exercises.module import check_low_cost, check_node, check_row_half, low_cost, node, row_half
-from rga.course.exercises.training import check_hardest, hardest
+from rga.course.exercises.rga_module import (
+    check_low_cost,
+    check_node,
+    check_row_half,
+    low_cost,
+    node,
+    row_half,
+)
+from rga.course.exercises.train import check_hardest, hardest
 
 __all__ = [
     "average_precision",

@@ -1,4 +1,4 @@
-"""Notebook 01: compute junk, find the leak in a split, write a P×K sampler."""
+"""Exercises of notebook 01: compute junk, find the leak in a split, write a P×K sampler."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from rga.course.errors import describe
 from rga.data.sampler import PKSampler
 from rga.data.samples import Sample, Splits
 
@@ -39,7 +40,7 @@ def check_junk(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> st
     try:
         got = torch.as_tensor(answer(*(x.clone() for x in ids)))
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: compare a column of queries with a row of gallery images."
+        return f"stage 1, it runs: {describe(error)}. Hint: compare a column of queries with a row of gallery images."
     if got.shape != (3, 6) or got.dtype != torch.bool:
         return (
             f"stage 2, shape: expected (3, 6) booleans, got {tuple(got.shape)} {got.dtype}. Hint: one answer for "
@@ -71,7 +72,9 @@ def check_leak(answer: Callable[[Splits], set[int]]) -> str:
     try:
         got, whole = ({int(pid) for pid in answer(splits)} for splits in (broken, clean))
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: return a set of numbers; splits.train holds Samples."
+        return (
+            f"stage 1, it runs: {describe(error)}. Hint: return a set of numbers; splits.train holds Samples."
+        )
     if got == {0, 1, 3}:
         return (
             "stage 2, numbers: {0, 1, 3} are classes of the training set that happen to be somebody else's number. "
@@ -107,7 +110,7 @@ def check_sampler(answer: Sampler) -> str:
         drawn = [[Counter(pids[i] for i in batch) for batch in epoch] for epoch in epochs]
         again = _batches(answer, pids, p, k, 0)
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: return a list of batches, each a list of indices into pids."
+        return f"stage 1, it runs: {describe(error)}. Hint: return a list of batches, each a list of indices into pids."
     lengths = [[len(batch) for batch in epoch] for epoch in epochs]
     if wrong := [found for found in lengths if found != [12, 12]]:
         return (
@@ -131,9 +134,7 @@ def check_sampler(answer: Sampler) -> str:
         poor = _batches(answer, few, 2, 4, 0)
         shown = [Counter(few[i] for i in batch) for batch in poor]
     except Exception as error:
-        return (
-            f"stage 6, few images: {_said(error)}. Hint: where an identity has fewer than k, take some twice."
-        )
+        return f"stage 6, few images: {describe(error)}. Hint: where an identity has fewer than k, take some twice."
     if shown != [{0: 4, 1: 4}] or set(poor[0]) != set(range(5)):
         return (
             f"stage 6, few images: 2 and 3 images, k = 4, got {poor}. Hint: take each image once before any is taken "
@@ -159,7 +160,3 @@ def check_sampler(answer: Sampler) -> str:
 
 def _batches(answer: Sampler, pids: Sequence[int], p: int, k: int, seed: int) -> list[list[int]]:
     return [[int(i) for i in batch] for batch in answer(list(pids), p, k, seed)]
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

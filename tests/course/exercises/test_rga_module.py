@@ -1,9 +1,16 @@
-"""Checkers: they pass the solutions, and meet each known mistake with its own hint."""
+"""Checkers of notebook 02: they pass the solutions, and meet each known mistake with its own hint."""
 
 import pytest
 import torch
 
-from rga.course.exercises.module import check_low_cost, check_node, check_row_half, low_cost, node, row_half
+from rga.course.exercises.rga_module import (
+    check_low_cost,
+    check_node,
+    check_row_half,
+    low_cost,
+    node,
+    row_half,
+)
 from rga.models import RelationScore
 
 

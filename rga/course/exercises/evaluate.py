@@ -1,10 +1,11 @@
-"""Notebook 04: write average precision, find the first match, choose a threshold."""
+"""Exercises of notebook 04: write average precision, find the first match, choose a threshold."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from rga.course.errors import describe
 from rga.metrics import Pairs, evaluate_ranking, threshold_at
 
 AveragePrecision = Callable[[Tensor], float]
@@ -40,7 +41,10 @@ def check_average_precision(answer: AveragePrecision) -> str:
     try:
         got = float(answer(right.clone()))
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: right.nonzero() says where the matches stand; return a number."
+        return (
+            f"stage 1, it runs: {describe(error)}. Hint: right.nonzero() says where the matches stand; return a "
+            "number."
+        )
     mistakes = {
         precision.mean(): "the mean over all ranks. Hint: precision counts where a match stands, nowhere else.",
         precision[right].sum() / 8: "divided by the 8 images. Hint: the mean is over the 3 matches.",
@@ -66,15 +70,13 @@ def check_average_precision(answer: AveragePrecision) -> str:
     try:
         best = float(answer(torch.tensor([True, True, False])))
     except Exception as error:
-        return (
-            f"stage 3, perfect: of 3 images, {_said(error)}. Hint: a ranking may have any length, len(right)."
-        )
+        return f"stage 3, perfect: of 3 images, {describe(error)}. Hint: a ranking may have any length, len(right)."
     if not abs(best - 1) < 1e-5:
         return f"stage 3, perfect: all matches first must be 1, got {best:.4f}. Hint: is a match lost at the edge?"
     try:
         nobody = float(answer(torch.zeros(4, dtype=torch.bool)))
     except Exception as error:
-        return f"stage 4, no match: {_said(error)}. Hint: torch's mean of nothing is NaN; nothing need be caught."
+        return f"stage 4, no match: {describe(error)}. Hint: torch's mean of nothing is NaN; nothing need be caught."
     if nobody == nobody:
         return (
             f"stage 4, no match: expected NaN, got {nobody:g}. Hint: a query that nobody can answer is no failure; it "
@@ -100,7 +102,7 @@ def check_first_match(answer: FirstMatch) -> str:
     try:
         got = torch.as_tensor(answer(distances.clone(), *(x.clone() for x in ids)))
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: begin with one query, then loop over all."
+        return f"stage 1, it runs: {describe(error)}. Hint: begin with one query, then loop over all."
     if got.shape != (4,) or got.is_floating_point():
         return f"stage 2, shape: expected 4 integers, got {tuple(got.shape)} {got.dtype}. Hint: one rank a query."
     answerable, nobody, got = got[:3].long(), int(got[3]), got.tolist()
@@ -144,7 +146,10 @@ def check_threshold(answer: Threshold) -> str:
     try:
         (got, right), (tied, _) = accepted(0.05), accepted(0.075)
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: return one distance; torch.sort puts the impostors in order."
+        return (
+            f"stage 1, it runs: {describe(error)}. Hint: return one distance; torch.sort puts the impostors in "
+            "order."
+        )
     if got == 40 or got == 38:
         return (
             f"stage 2, side: it accepts {got} of 40 impostors. Hint: small distances are accepted, so the impostors to "
@@ -169,13 +174,7 @@ def check_threshold(answer: Threshold) -> str:
     try:
         everyone, _ = accepted(1.0)
     except Exception as error:
-        return (
-            f"stage 6, everyone: all 40 are allowed, {_said(error)}. Hint: no impostor is left to stay below."
-        )
+        return f"stage 6, everyone: all 40 are allowed, {describe(error)}. Hint: no impostor is left to stay below."
     if everyone != 40:
         return f"stage 6, everyone: all 40 are allowed, it accepts {everyone}. Hint: no impostor is left to stay below."
     return "all stages passed"
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -1,17 +1,18 @@
-"""Notebook 03: mine the hard pairs."""
+"""Exercise of notebook 03: mine the hard pairs (batch-hard)."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from rga.course.errors import describe
 from rga.training.losses import hardest  # the solution
 
 Hardest = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def check_hardest(answer: Hardest) -> str:
-    """Try `answer` stage by stage; "all stages passed", or what the first failing stage expected and a hint."""
+    """Try `answer` in place of `hardest`."""
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
     position = torch.tensor([0.0, 1.0, 3.0, 4.0, 8.0, 9.0])
     distances = (position[:, None] - position[None, :]).abs()
@@ -24,7 +25,7 @@ def check_hardest(answer: Hardest) -> str:
     try:
         got_farthest, got_nearest = tried(torch.arange(6))
     except Exception as error:
-        return f"stage 1, it runs: {type(error).__name__}: {error}. Hint: return two tensors, farthest and nearest."
+        return f"stage 1, it runs: {describe(error)}. Hint: return two tensors, farthest and nearest."
     if not got_farthest.shape == got_nearest.shape == labels.shape:
         shapes = tuple(got_farthest.shape), tuple(got_nearest.shape)
         return f"stage 2, shapes: expected two of (6,), got {shapes}. Hint: one number per image, reduce over dim 1."
@@ -46,7 +47,7 @@ def check_hardest(answer: Hardest) -> str:
     try:
         moved = tried(shuffled)
     except Exception as error:
-        return f"stage 5, any order: {type(error).__name__}: {error}. Hint: compare labels, not places."
+        return f"stage 5, any order: {describe(error)}. Hint: compare labels, not places."
     if not (torch.equal(moved[0], farthest[shuffled]) and torch.equal(moved[1], nearest[shuffled])):
         return "stage 5, any order: it fails when identities are not side by side. Hint: compare labels, not places."
     return "all stages passed"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rga.course.exercises.evaluation import (
+from rga.course.exercises.evaluate import (
     average_precision,
     check_average_precision,
     check_first_match,

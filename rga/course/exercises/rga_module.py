@@ -1,4 +1,4 @@
-"""Notebook 02: find the node of a position, the half of the weights that meets a row, the low-cost form."""
+"""Exercises of notebook 02: the node of a position, the weights that meet a row, the low-cost form."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,6 +7,8 @@ from itertools import product
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
+
+from rga.course.errors import describe
 
 Node = Callable[[int, int, int, int], int]
 RowHalf = Callable[[Tensor], Tensor]
@@ -35,7 +37,7 @@ def check_node(answer: Node) -> str:
     try:
         got = [answer(row, column, height, width) for row, column in places]
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: four whole numbers go in, one comes out."
+        return f"stage 1, it runs: {describe(error)}. Hint: four whole numbers go in, one comes out."
     if got[0] == 1:
         return "stage 2, the first: (0, 0) is node 0, got 1. Hint: rows, columns and nodes all count from 0."
     if got == [column * height + row for row, column in places]:
@@ -50,7 +52,7 @@ def check_node(answer: Node) -> str:
     try:
         last = answer(15, 7, 16, 8)
     except Exception as error:
-        return f"stage 5, another grid: of 16 × 8, {_said(error)}. Hint: compute, do not remember."
+        return f"stage 5, another grid: of 16 × 8, {describe(error)}. Hint: compute, do not remember."
     if last != 127:
         return f"stage 5, another grid: expected 127 at (15, 7) of 16 × 8, got {last}. Hint: compute, do not remember."
     return "all stages passed"
@@ -63,7 +65,7 @@ def check_row_half(answer: RowHalf) -> str:
     try:
         got = torch.as_tensor(answer(weight.clone())).to(weight)
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: weight[:, a:b, 0] are some of the input channels."
+        return f"stage 1, it runs: {describe(error)}. Hint: weight[:, a:b, 0] are some of the input channels."
     if tuple(got.shape) in {(1, 12), (1, 12, 1)}:
         return "stage 2, shape: this is half of the outputs. Hint: the relations are the inputs, the second axis."
     if tuple(got.shape) == (2, 6, 1):
@@ -96,7 +98,10 @@ def check_low_cost(answer: LowCost) -> str:
         with FlopCounterMode(display=False) as counter:
             got = torch.as_tensor(answer(*(x.clone() for x in given))).to(theta)
     except Exception as error:
-        return f"stage 1, it runs: {_said(error)}. Hint: x.mT turns the last two axes; (K, N) @ (B, N, d) is (B, K, d)."
+        return (
+            f"stage 1, it runs: {describe(error)}. Hint: x.mT turns the last two axes; (K, N) @ (B, N, d) is "
+            "(B, K, d)."
+        )
     if tuple(got.shape) == (b, n, k):
         return "stage 2, shape: expected (2, 3, 64), got (2, 64, 3). Hint: nodes are the last axis."
     if tuple(got.shape) != (b, k, n):
@@ -120,7 +125,3 @@ def check_low_cost(answer: LowCost) -> str:
             "(w_row phi^T) theta has d numbers in the middle instead of N."
         )
     return "all stages passed"
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -1,9 +1,9 @@
-"""Checkers: they pass the solution, and meet each known mistake with its own hint."""
+"""Checkers of notebook 03: they pass the solution, and meet each known mistake with its own hint."""
 
 import pytest
 import torch
 
-from rga.course.exercises.training import check_hardest, hardest
+from rga.course.exercises.train import check_hardest, hardest
 
 
 def test_the_solution_passes():
