@@ -5,27 +5,25 @@
 Time: forward and backward pass of a batch, fp32, channels-last, no optimizer. Every attention has processes of its
 own, in turn, round by round; in each, its steps alternate with steps of the plain network, and the ratio is the median
 over these pairs (of "none", two plain networks: what the method cannot tell apart).
-Memory: the peak of the process, as the operating system counts it, before it builds the plain network; `added` is over
-the process of "none". On a CUDA device, the allocator's peak.
-Multiply-adds: one image forward, in convolutions and matrix products as torch.utils.flop_counter counts them; norms,
-activations, pooling and products with gates are left out. `literal` is the same RGA with its N x N matrices
-(tests/literal_rga.py), as in the released code.
+Memory: the peak of the process (resident set size) before it builds the plain network; `added` is over the process of
+"none". On a CUDA device, the allocator's peak.
+Multiply-adds (MACs): one image forward, in convolutions and matrix products as torch.utils.flop_counter counts them;
+norms, activations, pooling and products with gates are left out. `literal` is the same RGA with its N x N matrices
+(`rga.models.literal_rga`), as in the released code.
 """
 
 import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import torch
+from own_process import ROOT, run_script
 from torch.utils.flop_counter import FlopCounterMode
 from train_step import peak_mib  # which also teaches the counter the operators of RGA
 
-ROOT = Path(__file__).parent.parent
 NUM_PIDS = 751  # table 3 of the paper
 WARMUP = 2
 NAMES = (
@@ -114,10 +112,8 @@ def multiply_adds(model, size):
 
 
 def literal(model):
-    sys.path.insert(0, str(ROOT / "tests"))
-    from literal_rga import LiteralRGA
-
     from rga.models import RGA, RelationScore
+    from rga.models.literal_rga import LiteralRGA
 
     for name, module in list(model.named_modules()):
         if isinstance(module, RGA):
@@ -129,20 +125,8 @@ def literal(model):
 
 
 def run(name, args):
-    command = [
-        sys.executable,
-        __file__,
-        "--one",
-        name,
-        "--batch",
-        str(args.batch),
-        "--steps",
-        str(args.steps),
-    ]
-    command += ["--size", *map(str, args.size)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    size = "--size", *args.size
+    return run_script(__file__, "--one", name, "--batch", args.batch, "--steps", args.steps, *size)
 
 
 def compare(args):

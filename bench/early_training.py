@@ -4,13 +4,13 @@
     python bench/early_training.py --table
 
 A cell is a data set, a backbone, an attention, a start of the gates, a schedule and a number of epochs; a run is a
-cell with a seed. Every run has a process of its own with one torch thread, and adds itself to the file when it is
-whole: stop and start as you like, runs in the file are not made again. The order is by groups, and in a group by
-seeds, so that what is there at any time is as whole as it can be.
+cell with a seed. Every run has a process of its own with one torch thread, and appends itself to the file when it is
+complete: interrupt and resume as you like, runs in the file are not repeated. The order is by groups, and in a group
+by seeds, so that a comparison is complete before the next begins.
 
 Seconds are CPU seconds of the process (time.process_time, one thread) in training, evaluation not counted: runs share
-the machine and are stopped at times, so a clock on the wall would say nothing. FOLDER holds crops of CUHK03 (camera
-pair 1 is enough) and its protocol files, see data/README.md; FILE holds ImageNet weights of MobileNetV2's features.
+the machine and are paused at times, so wall-clock time would say nothing. FOLDER holds crops of CUHK03 (camera pair 1
+is enough) and its protocol files, see data/README.md; FILE holds ImageNet weights of MobileNetV2's features.
 """
 
 import argparse
@@ -52,9 +52,7 @@ def cell(group, dataset, backbone, attention, gates, epochs, schedule="short", a
         "p": 16,
         "k": 4,
         "lr": 8e-4,
-        "precision": "bf16"
-        if backbone == "resnet18"
-        else "fp32",  # each in the one that is faster on a CPU with bf16
+        "precision": "bf16" if backbone == "resnet18" else "fp32",  # the faster one on a CPU that has bf16
         "at": sorted({*(at or ()), epochs}),
     }
     return settings | changes
@@ -151,7 +149,7 @@ def run(settings, args):
     )
     points, seconds, started = [], 0.0, time.process_time()
     for log in train(model, splits, settings, args.cache):
-        if log.step * log.epochs == log.steps * log.epoch and log.epoch in settings["at"]:
+        if log.ends_epoch and log.epoch in settings["at"]:
             seconds += time.process_time() - started
             point = {"epoch": log.epoch, "train_cpu_s": round(seconds, 2), "loss": round(log.loss, 4)}
             points.append(point | scores(model, splits, settings))
@@ -179,10 +177,10 @@ def lacking(report):
 
 
 def add(record, path):
-    """Append a run to the file, whole or not at all; other runs that finish now wait."""
+    """Append a run to the file, atomically; other runs that finish now wait for the lock."""
     from rga.io.json_files import write_json
 
-    with open(__file__) as lock:  # a file that is there anyway; it is not changed
+    with open(__file__) as lock:  # any file that exists; it is not changed
         fcntl.flock(lock, fcntl.LOCK_EX)
         report = read(path)
         if record["settings"] not in [run["settings"] for run in report["runs"]]:

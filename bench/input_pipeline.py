@@ -4,13 +4,13 @@
                                    [--out bench/input_pipeline.json]
 
 The usual way is that of torchreid and of the paper's released code: one image at a time opened, resized, cropped and
-mirrored by Pillow, made a float tensor, normalised, erased, and stacked by torch's default collate, from PNG files
-as these projects write them, with Pillow's compression. "Extracted by rga" are the same crops as files of rga's CUHK03
-reader. All draw the same P x K batches of the training set, in turn, round by round, in one process on one thread.
-A second is one of the process's CPU time, so that other work on the machine counts little.
+flipped by Pillow, made a float tensor, normalised, randomly erased, and stacked by torch's default collate, from PNG
+files as these projects write them, with Pillow's compression. "Extracted by rga" are the same crops as files of rga's
+CUHK03 reader. All load the same P x K batches of the training set, in turn, round by round, in one process on one
+thread. Seconds are CPU seconds of the process, so that other work on the machine counts little.
 
-What rga leaves to the device (to float, normalise, erase) is counted, done by the same core; "batches alone" is
-without it: what the core does for a GPU.
+What rga leaves to the device (to float, normalise, erase) is counted, done by the same core; "batches alone" leaves it
+out: the host's work beside a GPU.
 """
 
 import argparse

@@ -3,26 +3,23 @@
     python bench/options.py [--rounds 2] [--steps 4] [--options compile …] [--out bench/options.json]
 
 Every option runs in processes of its own, each right after a run without any, round by round: ratios are to that
-run, so that a machine that drifts slows both. A step is all that `rga.fit` does between two logs, the images
-included; the first two are a warm-up. Peak memory is the process's as the operating system counts it, on a CUDA
-device the allocator's.
+baseline, so that a machine whose speed drifts slows both. A step is all that `rga.fit` does between two logs, loading
+the images included; the first two are a warm-up. Peak memory is the process's (resident set size), on a CUDA device the
+allocator's.
 """
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import torch
+from own_process import ROOT, run_script
 from train_step import can_compile, peak_mib
 
-ROOT = Path(__file__).parent.parent
 P, K, WARMUP = 4, 4, 2
-GPU = ("fp16", "tf32")  # a CPU has no tf32, and imitates fp16 in minutes a step
+GPU = ("fp16", "tf32")  # a CPU has no tf32, and emulates fp16 in minutes a step
 OPTIONS = {
     "none": {},
     "bf16": {"precision": "bf16"},
@@ -62,10 +59,7 @@ def measure(name, steps):
 
 
 def run(name, args):
-    command = [sys.executable, __file__, "--one", name, "--steps", str(args.steps)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_script(__file__, "--one", name, "--steps", args.steps)
 
 
 def compare(args):

@@ -4,10 +4,10 @@
 
 On drawn people: `--identities` of them, in rounds, and with `--paper` or `--root` (a release drawn before) one round
 on a whole release. Both kinds of boxes, both protocols. Every variant runs in a process of its own and writes into a
-folder of its own beside the release; before each, the release is read once and the disk is synchronised, so that both
-read from memory. Seconds begin after the imports: `seconds` until the splits are there, `on_disk` until everything
-written is on the disk. `peak_mib` is the process's, as the operating system counts it; `imports_mib` of it was there
-before. Drawn crops have two thirds of the pixels of the real ones.
+folder of its own beside the release; before each, the release is read once and the disk is synced, so that both read
+from a warm page cache. Seconds begin after the imports: `seconds` until the splits are returned, `on_disk` until all
+that was written is synced to disk. `peak_mib` is the process's peak (resident set size), `imports_mib` the part of it
+that the imports take. Drawn crops have two thirds of the pixels of the real ones.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from own_process import ROOT, run_script
 from PIL import Image
 from scipy.io import loadmat
 
-ROOT = Path(__file__).parent.parent
 VARIANTS = ("released", "rga")
 BOXES = ("detected", "labeled")
 PROTOCOL = "cuhk03_new_protocol_config_{}.mat"
@@ -140,7 +140,7 @@ def measure(variant, root):
 
 
 def draw(folder, **settings):
-    """A release, drawn in a new process: what this one holds would count as held by those it starts."""
+    """A release, drawn in a new process: a child's peak memory starts from what its parent holds."""
     code = f"from rga.data import synthetic; synthetic.draw_release({str(folder)!r}, **{settings!r})"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     return folder
@@ -154,14 +154,11 @@ def run(variant, release, folder):
         while file.read(1 << 24):
             pass
     os.sync()
-    command = [sys.executable, __file__, "--one", variant, str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_script(__file__, "--one", variant, folder)
 
 
 def same(one, other):
-    """Whether two folders hold the same pictures by name; of each hundredth also the pixels are compared."""
+    """Whether two folders hold the same images by name; of every hundredth the pixels are compared, too."""
     names = sorted(path.relative_to(one) for path in one.rglob("*.png"))
     return names == sorted(path.relative_to(other) for path in other.rglob("*.png")) and all(
         np.array_equal(*(np.asarray(Image.open(folder / name)) for folder in (one, other)))

@@ -3,24 +3,22 @@
     python bench/profile_step.py [--steps 3] [--batch 16] [--out bench/profile_step.json]
 
 Both are profiled in processes of their own (torch.profiler, channels-last, 256x128): on a CPU in fp32, with the C
-library's malloc as it is and with memory kept (`rga.allocation.keep_memory`); on a CUDA device in tf32 and bf16. An
-operator's time is what passes in it and not in others that it calls, on a CUDA device in the kernels that it starts,
-summed over the step. The profiler itself takes time, so sums on a CPU are longer than steps of train_step.py.
+library's malloc as it is ("malloc") and with freed memory kept ("kept", `rga.device.cpu_memory.keep_memory`); on a CUDA
+device in tf32 and bf16. An operator's time is its self time: on a CPU without the operators that it calls, on a CUDA
+device that of the kernels it launches, summed over the step. Profiling has an overhead, so sums on a CPU are longer
+than steps of train_step.py.
 """
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
+from own_process import ROOT, run_script
 from train_step import WARMUP, build
 
 from rga.device.precision import autocast, matmul_precision
 
-ROOT = Path(__file__).parent.parent
 KINDS = {
     "convolutions, forward": ("mkldnn_convolution", "cudnn_convolution"),
     "convolutions, backward": ("convolution_backward",),
@@ -78,18 +76,11 @@ def measure(variant, how, batch, steps):
 
 
 def run(variant, how, args):
-    command = [sys.executable, __file__, "--one", variant, how]
-    command += ["--batch", str(args.batch), "--steps", str(args.steps)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_script(__file__, "--one", variant, how, "--batch", args.batch, "--steps", args.steps)
 
 
 def compare(how, args):
-    """Milliseconds of both networks, in all and by kind of operator; the rest is everything that has no kind.
-
-    Then the operators that take most.
-    """
+    """Milliseconds a step of both networks, by kind of operator and in all; then the 20 longest operators."""
     of = {variant: run(variant, how, args) for variant in ("plain", "rga_sc")}
     result = {}
     for variant, times in of.items():

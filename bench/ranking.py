@@ -3,22 +3,21 @@
     python bench/ranking.py [--peers DIR] [--rounds 3] [--queries 3368] [--gallery 15913] [--slow] [--large]
                              [--cuda] [--out bench/ranking.json]
 
-DIR holds clones of github.com/JDAI-CV/fast-reid and github.com/KaiyangZhou/deep-person-reid, as git names them; what
-is not there is said to be absent. Their Cython is compiled in place where that was not done: it needs Cython,
-setuptools and a C compiler, which nothing of ours does. --slow adds their evaluators without Cython, in one round.
+DIR holds clones of github.com/JDAI-CV/fast-reid and github.com/KaiyangZhou/deep-person-reid, under their names; one
+that is missing is reported as absent. Their Cython is compiled in place if it is not yet: that needs Cython, setuptools
+and a C compiler, which this project does not. --slow adds their evaluators without Cython, in one round.
 
-Sizes are Market-1501's unless told, people and cameras drawn as many; distances are of drawn features. Every variant
-runs in processes of its own, in turn, round by round; "rga, CUDA", with the distances on the device, where there is
-one. Memory is what the process grows by over the distances, as the operating system counts it; on a CUDA device, as
-the allocator does. Then the same from features on the CPU, without the matrix: at MSMT17's size, and at sizes that
-tell how memory grows. --cuda: only what the device does, from features at Market-1501's size and at MSMT17's.
---large does nothing of all this: it adds 11,659 x 1,000,000 of 512 features, ten minutes, to what is there.
+Sizes default to Market-1501's, with as many people and cameras; features are random, and distances theirs. Every
+variant runs in processes of its own, in turn, round by round; "rga, CUDA", with the distances on the device, if there
+is one. Memory is the growth of the process's peak (resident set size) beyond the distances; on a CUDA device, of the
+allocator's. Then the same from features on the CPU, without the distance matrix: at MSMT17's size, and at sizes that
+show how memory grows. --cuda: only the CUDA device, from features at Market-1501's size and at MSMT17's.
+--large does none of this: it adds 11,659 x 1,000,000 of 512 features, ten minutes, to the results in the file.
 """
 
 import argparse
 import importlib.util
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -27,8 +26,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from own_process import ROOT, run_script
 
-ROOT = Path(__file__).parent.parent
 PEERS = {  # clone, folder in it, module, function
     "fast-reid, Cython": ("fast-reid", "fastreid/evaluation/rank_cylib", "rank_cy", "evaluate_cy"),
     "torchreid, Cython": ("deep-person-reid", "torchreid/metrics/rank_cylib", "rank_cy", "evaluate_cy"),
@@ -151,15 +150,8 @@ def measure_features(queries, gallery, width, on_gpu=False):
 
 
 def run(args, *options):
-    sizes = ["--queries", str(args.queries), "--gallery", str(args.gallery)]
-    command = [sys.executable, __file__, *sizes, *options]
-    if args.peers:
-        command += ["--peers", str(args.peers)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(options)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    sizes = "--queries", args.queries, "--gallery", args.gallery
+    return run_script(__file__, *sizes, *options, *(["--peers", args.peers] if args.peers else []))
 
 
 def commits(folder):
@@ -251,12 +243,12 @@ def main():
 
     if args.large:
         value = json.loads(args.out.read_text(encoding="utf-8"))
-        value["large"] = run(args, "--from-features", *map(str, LARGE)) | {"provenance": provenance("cpu")}
+        value["large"] = run(args, "--from-features", *LARGE) | {"provenance": provenance("cpu")}
     else:
         settings = {"queries": args.queries, "gallery": args.gallery, "rounds": args.rounds}
         value = {"settings": settings | {"peers": commits(args.peers)}, "results": compare(args)}
         sizes, there = (ON_CUDA, ["--cuda"]) if args.cuda else (FEATURES, [])
-        value["features"] = [run(args, *there, "--from-features", *map(str, size)) for size in sizes]
+        value["features"] = [run(args, *there, "--from-features", *size) for size in sizes]
         value["provenance"] = provenance("cuda" if args.cuda else "cpu")
     write_json(args.out, value)
     print(table(value["results"], value["features"] + ([value["large"]] if "large" in value else [])))

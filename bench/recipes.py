@@ -3,11 +3,11 @@
     python bench/recipes.py --cuhk03 FOLDER [--seconds 400] [--jobs 3] [--every 20] [--graphs] [--runs fast-none-0 …]
                             [--scratch runs/recipes] [--out results/recipes.json]
 
-A run is RECIPE-ATTENTION-SEED, `python -m rga train` with bf16; they begin in the order given, so many at a time, and
-share the GPU: what is compared is epochs, not seconds. Every so many epochs the test people are ranked. `full` is told
-to stop when all others have ended or the time is over: of its 600 epochs these are the first, at its own rates.
-What has not ended by then is told to stop, too, and is in the file with the epochs that it has. All have CUDA graphs,
-or, without --graphs, none has.
+A run is RECIPE-ATTENTION-SEED, `python -m rga train` with bf16; --jobs of them run concurrently, in the order given,
+and share the GPU: what is compared is epochs, not seconds. The test set is evaluated every --every epochs. `full` gets
+SIGTERM when all others have ended or the time is over: of its 600 epochs these are the first, at its own learning
+rates. Whatever still runs by then gets SIGTERM, too, and is in the file with the epochs that it has done. With --graphs
+all of them have CUDA graphs, without it none has.
 """
 
 import argparse
@@ -31,7 +31,7 @@ RUNS = (
     "fast-rga_s-0",
     "fast-rga_c-0",
 )
-GRACE = 15  # seconds from being told to stop to being stopped
+GRACE = 15  # seconds from SIGTERM to SIGKILL
 
 
 def begin(name, args):
@@ -41,7 +41,7 @@ def begin(name, args):
     command = [sys.executable, "-W", "ignore", "-m", "rga", "train", recipe, "--attention", attention]
     command += ["--seed", seed, "--weights", "random", "--precision", "bf16", "--dataset", "cuhk03"]
     command += ["--root", args.cuhk03, "--allow-missing", "--cache", args.scratch / "cache", "--workers", "2"]
-    command += ["--graphs" if args.graphs else "--no-graphs"]  # the recipes differ in what they do unasked
+    command += ["--graphs" if args.graphs else "--no-graphs"]  # the recipes have different defaults
     command += ["--evaluate-every", str(args.every), "--save-every", "60", "--out", out]
     log = (out / "output.txt").open("w")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "4"}
@@ -49,7 +49,7 @@ def begin(name, args):
 
 
 def collect(name, args):
-    """What a run has left: scores by epoch, speed, and its report if it came to its end."""
+    """What a run has written: scores by epoch, throughput, and its report if it finished."""
     out = args.scratch / name
     found = {"run": name, "scores": {}, "metrics": None}
     if (out / "scores.json").exists():
@@ -68,7 +68,7 @@ def collect(name, args):
 
 
 def run_all(args):
-    """Run them, a few at a time; what each has left, in the order in which they ended."""
+    """Run them, args.jobs at a time; what each has written, in the order in which they ended."""
     end, waiting, running, runs = time.monotonic() + args.seconds, list(args.runs), {}, []
 
     def ended(name):

@@ -3,26 +3,24 @@
     python bench/rerank.py [--peers DIR] [--sizes small market msmt17] [--rounds 3] [--cuda]
                            [--out bench/rerank.json]
 
-DIR holds clones of the others, which are not part of this project; what is not there is named and left out:
+DIR holds clones of the others, which are not part of this project; one that is missing is reported and left out:
 
     github.com/zhunzhong07/person-re-ranking, github.com/KaiyangZhou/deep-person-reid,
     github.com/layumi/Person_reID_baseline_pytorch, github.com/JDAI-CV/fast-reid (its CPU branch needs faiss-cpu)
 
-All start from the same features of length 1, drawn around people whose neighbourhoods overlap. Every method runs in
-processes of its own, in turn, round by round, so that a machine that drifts slows all of them. Seconds are from
-features to distances, medians over the rounds. The result of a size takes the place of that size's in the file; other
-sizes stay. Peak memory is the whole process's, as the operating system counts it; beside it stands what
-it was with everything imported and the features read. "ours_cuda" has a warm-up, and beside it the peak of the CUDA
-device, the allocator's; --cuda runs nothing else. At MSMT17's size only ours runs, and writes to a file.
-Distances that differ from Zhong's by more than 1e-6 come from neighbours that are nearly equally far: their order
-hangs on how a product of float32 numbers is rounded.
+All start from the same unit-length features, random around people whose neighbourhoods overlap. Every method runs in
+processes of its own, in turn, round by round, so that a machine whose speed drifts slows all of them. Seconds are from
+features to distances, medians over the rounds. A size's result replaces that size's in the file; other sizes stay. Peak
+memory is the whole process's (resident set size); beside it stands what it was after the imports and with the features
+loaded. "ours_cuda" has a warm-up, and beside it the allocator's peak on the CUDA device; --cuda runs nothing else. At
+MSMT17's size only ours runs, and writes to a file. Distances that differ from Zhong's by more than 1e-6 come from
+neighbours that are nearly equally far: float32 rounding decides their order.
 """
 
 import argparse
 import importlib
 import importlib.util
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -34,8 +32,8 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from own_process import ROOT, run_script
 
-ROOT = Path(__file__).parent.parent
 SIZES = {"small": (1000, 5000, 250), "market": (3368, 15913, 750), "msmt17": (11659, 82161, 3060)}
 K1, K2, LAMBDA = 20, 6, 0.3
 PEERS = {
@@ -44,14 +42,11 @@ PEERS = {
     "layumi": "Person_reID_baseline_pytorch/re_ranking.py",
     "fastreid_faiss": "fast-reid/fastreid/utils/compute_dist.py",
 }
-SAME_METHOD = (
-    "ours",
-    "torchreid",
-)  # as Zhong's; layumi's takes d^4, fast-reid's other neighbours and weights
+SAME_METHOD = "ours", "torchreid"  # as Zhong's; layumi's takes d^4, fast-reid's other neighbours and weights
 
 
 def draw(queries, gallery, people, width=512, hidden=32, seed=0):
-    """Features (Q, F), (G, F): people are points in a space of few dimensions, their pictures lie around them."""
+    """Features (Q, F), (G, F): people are points in a space of few dimensions, their images lie around them."""
     rng = np.random.default_rng(seed)
     centre = rng.standard_normal((people, hidden), np.float32)
     view = rng.standard_normal((hidden, width), np.float32)
@@ -142,14 +137,7 @@ def measure(name, folder, peers):
 
 
 def child(name, folder, peers):
-    command = [sys.executable, __file__, "--one", name, str(folder)]
-    command += ["--peers", str(peers)] if peers else []
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_script(__file__, "--one", name, folder, *(["--peers", peers] if peers else []))
 
 
 def difference(folder, name):

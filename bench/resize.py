@@ -3,8 +3,8 @@
     python bench/resize.py [--checkpoint runs/train/checkpoint.pt] [--sizes 96x48 …] [--out results/resize.json]
 
 Of a network trained on drawn people (`make train`), at every size: the scores of the network that rga.models.resize
-makes; the scores of the same without its gates, which tell what the backbone loses; and how alike (cosine) its
-embeddings are to those that gates made on the grid of the training, and enlarged, would give.
+returns; of the same without its gates, which show what the backbone loses; and of one whose gates are computed on the
+training grid and upsampled, with the cosine similarity of its embeddings to the first one's.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class OldGrid(torch.nn.Module):
-    """An RGA-SC of the training that makes its gates of maps brought to its own grid."""
+    """A trained RGA-SC that resamples feature maps to its own grid, and its spatial gates back."""
 
     def __init__(self, rga):
         super().__init__()
@@ -63,8 +63,7 @@ def main():
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "resize.json")
     args = parser.parse_args()
     if not args.checkpoint.is_file():
-        print(f"No network to move: {args.checkpoint} is not there, make train writes it.")
-        return
+        parser.error(f"no network to resize: expected {args.checkpoint}, which make train writes")
     trained, splits = checkpoint.load_model(args.checkpoint), data.load("synthetic")
     sizes = {text: tuple(map(int, text.split("x"))) for text in args.sizes}
     results = {text: measure(trained, size, splits) for text, size in sizes.items()}

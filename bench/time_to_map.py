@@ -15,14 +15,13 @@ import argparse
 import importlib.util
 import inspect
 import json
-import os
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from own_process import ROOT, run_script
+
 FIRST = 3  # the first epoch that is evaluated
 
 
@@ -31,8 +30,8 @@ def measure(args):
     import torch
 
     import rga
-    from rga.runs.recipes import quick
 
+    quick = importlib.import_module("rga.recipes").quick  # the name in both versions, see rga/old_names.py
     if importlib.util.find_spec("rga.allocation"):  # as rga.runs.train does; an earlier version has none
         importlib.import_module("rga.allocation").keep_memory()
     recipe = quick(backbone="mobilenet_v2", weights=args.weights, epochs=args.epochs, seed=args.seeds[0])
@@ -64,11 +63,9 @@ def measure(args):
 
 
 def run(package, seed, args):
-    command = [sys.executable, __file__, "--one", "--cuhk03", args.cuhk03, "--weights", args.weights]
-    command += ["--seeds", str(seed), "--epochs", str(args.epochs), "--targets", *map(str, args.targets)]
-    environment = {**os.environ, "PYTHONPATH": str(package)}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    options = ["--one", "--cuhk03", args.cuhk03, "--weights", args.weights]
+    options += ["--seeds", seed, "--epochs", args.epochs, "--targets", *args.targets]
+    return run_script(__file__, *options, package=package)
 
 
 def seconds_to(target, points):

@@ -3,18 +3,18 @@
     python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--size 256 128] [--precisions fp32 bf16]
                                [--modes eager kept compiled graphs] [--cache FOLDER] [--out bench/train_step.json]
 
-Every variant runs in processes of its own (peak memory is the whole process's, as the operating system counts it),
-in turn, round by round, so that a machine that drifts slows all of them. The literal form is the test reference
-tests/literal_rga.py; all variants are channels-last. On a CUDA device, memory is the allocator's peak. "compiled" is
-torch.compile(model): its steps count once it has compiled; compiling is timed apart, in the first round, which starts
-with an empty cache, or with what is in FOLDER. "kept" is eager with memory kept (`rga.allocation.keep_memory`), as
-`rga.runs.train` does; "graphs", on a CUDA device only, is `rga.graphs`, as graphs=True of `rga.fit`, for training, and
-eager for inference. Inference is eval() without gradients, measured in the same process after the training steps;
-its peak is known on a CUDA device only, where gradients and what the optimizer remembers are dropped before it.
+Every variant runs in processes of its own (peak memory is the whole process's, its resident set size), in turn, round
+by round, so that a machine whose speed drifts slows all of them. The literal form is `rga.models.literal_rga`; all
+variants are channels-last. On a CUDA device, memory is the allocator's peak. "compiled" is torch.compile(model): its
+steps count once it has compiled; compile time is measured separately, in the first round, which starts with an empty
+cache, or with the one in FOLDER. "kept" is eager with freed memory kept (`rga.device.cpu_memory.keep_memory`), as
+`rga.runs.train` does; "graphs", on a CUDA device only, is `rga.device.cuda_graphs`, as graphs=True of `rga.fit`, for
+training, and eager for inference. Inference is eval() without gradients, measured in the same process after training;
+its peak is known on a CUDA device only, where gradients and optimizer state are dropped before it.
 
-"Of the ceiling": the multiplications and additions of a training step's convolutions and products, as
-torch.utils.flop_counter counts them, over its time, as a share of what one large square product reaches on this device
-in this precision, measured in the same process.
+"Of the ceiling" (FLOPS utilisation): the operations of a training step's convolutions and matrix products, as
+torch.utils.flop_counter counts them, over its time, as a share of the throughput of one large square matrix product on
+this device in this precision, measured in the same process.
 """
 
 import argparse
@@ -23,14 +23,13 @@ import os
 import resource
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from own_process import ROOT, run_script
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
 from rga.device.cpu_memory import keep_memory
@@ -39,9 +38,9 @@ from rga.device.precision import PRECISIONS, autocast, matmul_precision
 from rga.io.json_files import write_json
 from rga.io.provenance import provenance
 from rga.models import RGA, create_model
+from rga.models.literal_rga import LiteralRGA
 from rga.training.losses import batch_hard, identity_loss
 
-ROOT = Path(__file__).parent.parent
 VARIANTS = ("plain", "rga_sc", "literal")
 WARMUP = 2
 EDGE = {"cpu": 2048, "cuda": 8192}  # of the square product: long enough to fill the device
@@ -57,9 +56,6 @@ def build(variant, size=(256, 128)):
     torch.manual_seed(0)
     model = create_model("resnet50", "none" if variant == "plain" else "rga_sc", num_pids=767, size=size)
     if variant == "literal":
-        sys.path.insert(0, str(ROOT / "tests"))
-        from literal_rga import LiteralRGA
-
         for name, module in list(model.named_modules()):
             if isinstance(module, RGA):
                 model.set_submodule(name, LiteralRGA(module))
@@ -92,7 +88,7 @@ def timed(step, times):
 
 
 def ceiling(device, precision):
-    """Operations a second of one large square product, the best of ten."""
+    """Operations a second of one large square matrix product, the best of ten."""
     edge, dtype = EDGE[device.type], {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     left, right = torch.randn(2, edge, edge, device=device, dtype=dtype)
     product = torch.empty_like(left)
@@ -104,10 +100,10 @@ def ceiling(device, precision):
 
 
 def measure(variant, precision, mode, args):
-    """Seconds of every training step and inference after a warm-up, of compiling, and peak memory in MiB.
+    """Seconds of every training step and inference after a warm-up, and of compiling; peak memory in MiB.
 
-    Operations of a training step, and the most a second that this device does. Called inside
-    `rga.precision.matmul_precision`, so that fp32 and tf32 are what they say.
+    Also the operations of a training step, and the device's ceiling in operations a second. Called inside
+    `rga.device.precision.matmul_precision`, so that fp32 and tf32 are what they say.
     """
     if mode == "kept":
         keep_memory()
@@ -157,11 +153,8 @@ def measure(variant, precision, mode, args):
 
 
 def run(variant, precision, mode, cache, args):
-    command = [sys.executable, __file__, "--one", variant, precision, mode]
-    command += ["--size", *map(str, args.size), "--batch", str(args.batch), "--steps", str(args.steps)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": cache}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    options = ["--one", variant, precision, mode, "--size", *args.size, "--batch", args.batch]
+    return run_script(__file__, *options, "--steps", args.steps, TORCHINDUCTOR_CACHE_DIR=cache)
 
 
 def compare(precision, mode, args):
@@ -235,7 +228,9 @@ def main():
     parser.add_argument("--size", nargs=2, type=int, default=(256, 128), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS)
     parser.add_argument("--modes", nargs="+", choices=("eager", "kept", "compiled", "graphs"))
-    parser.add_argument("--cache", type=Path, help="what torch.compile made before, and where to keep more")
+    parser.add_argument(
+        "--cache", type=Path, help="torch.compile's cache; without it, a new one in each comparison"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "train_step.json")
     args = parser.parse_args()
     if args.one:
