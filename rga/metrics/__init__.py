@@ -5,22 +5,12 @@
 equal to the definition.
 """
 
-from rga.metrics.attention import (
-    Deletion,
-    MapScore,
-    attended_cells,
-    attention_share,
-    coverage,
-    delete_cells,
-    deletion_effect,
-    detail_share,
-    elsewhere,
-    pointing_game,
-)
+from rga.metrics.attention import MapScore, attention_share, coverage, detail_share, pointing_game
 from rga.metrics.bootstrap import Interval, confidence_interval, confidence_of_difference
 from rga.metrics.cameras import CameraPairs, evaluate_camera_pairs
 from rga.metrics.chance import chance_rank1
 from rga.metrics.curves import PrecisionRecall, mean_precision_recall, precision_recall
+from rga.metrics.deletion import Deletion, attended_cells, delete_cells, deletion_effect, elsewhere
 from rga.metrics.distance import distance_rows, pairwise_distance
 from rga.metrics.expansion import expand
 from rga.metrics.fast_ranking import evaluate_features, evaluate_ranking

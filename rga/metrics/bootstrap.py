@@ -1,4 +1,4 @@
-"""How sure a score is: confidence intervals by drawing other people from the same test set."""
+"""How certain is a score? Bootstrap confidence intervals, by resampling the people of the test set."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from rga.metrics.ranking import Ranking
 
 @dataclass(frozen=True)
 class Interval:
-    """A score or a difference of two, and from where to where it may well lie: fractions."""
+    """A score, or a difference of two, with its confidence interval: fractions."""
 
     value: float
     low: float
@@ -27,12 +27,22 @@ def confidence_interval(
 ) -> Interval:
     """Percentile bootstrap over people (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 
-    score: "mAP", "mINP" or "rank-1", "rank-5", …. `draws` times, as many people as there are among the queries are
-    drawn from them with replacement, each with all queries; low and high hold the middle `level` of the scores. People
-    and not queries, because the queries of one person are easy or hard together: drawn one by one, they would make
-    the interval too narrow. It tells what other people would change, with this gallery; not what another seed of
-    the training would. With few people (below about 30) it is too narrow. Raises ValueError for ids that do not fit
-    and for queries of fewer than two people with a match.
+    `draws` times the people among the queries are resampled with replacement, each with all their queries (a cluster
+    bootstrap); low and high hold the middle `level` of the scores. People and not queries, because the queries of one
+    person are correlated: resampled one by one, they would make the interval too narrow. It tells what other people
+    would change, with this gallery; not what another training seed would. With few people (below about 30) it is too
+    narrow.
+
+    Args:
+        ranking: its scores are to be resampled.
+        q_pids: (Q,) identities of its queries.
+        score: "mAP", "mINP" or "rank-1", "rank-5", ….
+        level: of confidence, between 0 and 1.
+        draws: resamples.
+        seed: of the draws.
+
+    Raises:
+        ValueError: for ids that do not fit, and for queries of fewer than two people with a match.
     """
     return _interval(ranking.per_query(score), q_pids, level, draws, seed)
 
@@ -46,11 +56,17 @@ def confidence_of_difference(
     draws: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Is a better than b? The interval of a - b, two rankings of the same queries, drawn in pairs.
+    """Is a better than b? The interval of a - b, by a paired bootstrap.
 
-    a is better, at that level, if low > 0. It is much narrower than the two intervals suggest, which may overlap all
-    the same: people who are hard are hard for both. The rest as in `confidence_interval`. Raises ValueError as that
-    does, and for rankings of different queries.
+    a is better, at that level, if low > 0. The interval is much narrower than those of a and b suggest, which may
+    overlap all the same: people who are hard are hard for both.
+
+    Args:
+        a, b: rankings of the same queries.
+        q_pids, score, level, draws, seed: as in `confidence_interval`.
+
+    Raises:
+        ValueError: as that does, and for rankings of different queries.
     """
     first, second = a.per_query(score), b.per_query(score)
     if first.shape != second.shape or (np.isnan(first) != np.isnan(second)).any():

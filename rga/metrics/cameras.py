@@ -1,4 +1,4 @@
-"""Between which cameras people are found, and between which they are not."""
+"""Scores per pair of cameras: between which are people found, and between which are they not?"""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class CameraPairs:
 
     @property
     def cameras(self) -> tuple[list[int], list[int]]:
-        """Of the queries and of the gallery: the rows and columns of the table."""
+        """The camids of the queries and of the gallery: rows and columns of the table."""
         queries, galleries = zip(*self.rankings, strict=True)
         return sorted(set(queries)), sorted(set(galleries))
 
@@ -45,9 +45,10 @@ def evaluate_camera_pairs(
 ) -> CameraPairs:
     """`evaluate_ranking` of the queries of each camera in the images of each other camera alone.
 
-    In the whole gallery, the nearest match stands for all: one easy camera makes rank-1 high. Here every camera must
-    find the person. The galleries differ in size, and a smaller one is easier, so that the numbers are no parts of
-    the whole's. Beside the distances, memory holds those of one pair. Raises ValueError as `evaluate_ranking` does.
+    In the whole gallery one easy camera makes rank-1 high, because the nearest match is enough. Here the person must
+    be found in every camera. The galleries differ in size, and a smaller one is easier, so that these scores do not
+    average to the whole's. Beside the distances, memory holds those of one pair. Raises ValueError as
+    `evaluate_ranking` does.
     """
     distances = distances if isinstance(distances, Tensor) else np.asarray(distances)
     q_pids, g_pids, q_camids, g_camids = check_ids(distances.shape, q_pids, g_pids, q_camids, g_camids)

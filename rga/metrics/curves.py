@@ -1,4 +1,4 @@
-"""Precision against recall, of one query and of all: the curve whose area is the average precision."""
+"""Precision-recall curves of one query and of all: the area under one is the average precision."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ def precision_recall(ranks: np.ndarray) -> PrecisionRecall:
     """One query's curve: ranks of its N matches, ascending, as in `Ranking.match_ranks` -> N points.
 
     At the n-th match of N, at rank r, recall is n/N and precision n/r. The area under the steps is the step-wise
-    average precision. Joining the precisions at all ranks by straight lines gives the trapezoid, another number.
+    average precision. The trapezoidal rule, straight lines between the precisions at all ranks, gives another number.
     Raises ValueError without a match.
     """
     ranks = np.asarray(ranks)
@@ -29,7 +29,7 @@ def precision_recall(ranks: np.ndarray) -> PrecisionRecall:
 
 
 def mean_precision_recall(ranking: Ranking, points: int = 101) -> PrecisionRecall:
-    """The mean curve of all queries that have a match, at `points` recalls from 0 to 1.
+    """The mean curve of all queries that have a match, interpolated at `points` recalls from 0 to 1.
 
     Raises ValueError for fewer than two points, and for single-shot rankings, which keep no order of their own.
     """

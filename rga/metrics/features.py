@@ -1,4 +1,4 @@
-"""Features as tensors that fit each other, checked to be finite; and divided by their lengths."""
+"""Features as tensors: checked to fit each other and to be finite; L2-normalised to unit length."""
 
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 def check_features(q: np.ndarray | Tensor, g: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
-    """As tensors of one floating type, without a copy where they are; ValueError if they do not fit each other."""
+    """(Q, F), (G, F) -> tensors of float64 if both are, else float32, copied only if need be; F must be equal."""
     q, g = (x if isinstance(x, Tensor) else _shared(np.asarray(x)) for x in (q, g))
     if q.ndim != 2 or g.ndim != 2 or q.shape[1] != g.shape[1]:
         raise ValueError(f"expected features (Q, F) and (G, F), got {tuple(q.shape)} and {tuple(g.shape)}.")
@@ -18,13 +18,8 @@ def check_features(q: np.ndarray | Tensor, g: np.ndarray | Tensor) -> tuple[Tens
     return q.to(dtype), g.to(dtype)
 
 
-def _shared(array: np.ndarray) -> Tensor:
-    """A tensor of the same memory, or of a copy where torch takes none: it is read-only, or runs backwards."""
-    backwards = min(array.strides, default=0) < 0
-    return torch.from_numpy(np.require(array, requirements="CW" if backwards else "W"))
-
-
 def norms(features: Tensor, name: str) -> Tensor:
+    """L2 norms: (N, F) -> (N,); ValueError for NaN and infinity, which names the features `name`."""
     lengths = torch.linalg.vector_norm(features, dim=1)
     wrong = ~lengths.isfinite()
     if wrong.any():
@@ -37,22 +32,27 @@ def norms(features: Tensor, name: str) -> Tensor:
 
 
 def unit_features(q: np.ndarray | Tensor, g: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
-    """(Q, F), (G, F) -> the same divided by their lengths, as tensors: float64 if both are, else float32.
+    """(Q, F), (G, F) -> the same, L2-normalised: tensors of float64 if both are, else float32.
 
-    Raises ValueError where there is no query or gallery, for features of different lengths, and for those that are
-    not finite or all zero.
+    Raises ValueError for an empty query or gallery, where F differs, and for features that are not finite or all zero.
     """
     q, g = check_features(q, g)
     return _unit(q, "query"), _unit(g, "gallery")
 
 
+def _shared(array: np.ndarray) -> Tensor:
+    """A tensor that shares the memory, or a copy where torch cannot: read-only arrays and negative strides."""
+    negative_stride = min(array.strides, default=0) < 0
+    return torch.from_numpy(np.require(array, requirements="CW" if negative_stride else "W"))
+
+
 def _unit(features: Tensor, name: str) -> Tensor:
     if not len(features):
-        raise ValueError(f"expected at least one {name} picture, got features {tuple(features.shape)}.")
+        raise ValueError(f"expected at least one {name} image, got features {tuple(features.shape)}.")
     lengths = norms(features, name)
     if zero := torch.nonzero(lengths == 0).flatten().tolist():
         raise ValueError(
             f"expected features with a direction, got nothing but zeros in {len(zero)} of {len(features)} {name} "
-            f"features, the first in row {zero[0]}: look whether the network is trained, and its images loaded."
+            f"features, the first in row {zero[0]}: check that the network is trained and its images are loaded."
         )
     return features / lengths[:, None]

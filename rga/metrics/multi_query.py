@@ -1,4 +1,4 @@
-"""Several images of the person who is asked for: their mean is the query."""
+"""Multi-query: the mean feature of several images of a person is the query."""
 
 import numpy as np
 import torch

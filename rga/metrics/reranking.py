@@ -1,4 +1,4 @@
-"""k-reciprocal re-ranking: two pictures are alike if they have the same neighbours, who are theirs in return."""
+"""k-reciprocal re-ranking: two images are alike if they share neighbours that have them as neighbours in return."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 
 from rga.metrics.features import Array, unit_features
 
-PAIRS = 2**10  # of pictures whose features are compared at a time: they fit in a core's cache
+PAIRS = 2**10  # of images, compared at a time: their features fit in a core's cache
 
 
 @torch.no_grad()
@@ -23,34 +23,41 @@ def rerank(
 ) -> Array:
     """Features (Q, F), (G, F) -> distances (Q, G), smaller = more alike (Zhong et al., CVPR 2017, arXiv 1701.08398).
 
-    All Q + G pictures take part. The result is that of re_ranking_ranklist.py in the authors' repository, given
-    the Euclidean distances of features of length 1. Where the paper leaves a choice, or that code differs, it is so:
+    All Q + G images take part. The result is that of re_ranking_ranklist.py in the authors' repository, given the
+    Euclidean distances of L2-normalised features. Where the paper leaves a choice, or that code differs:
 
-    * d is the squared Euclidean distance of features of length 1, divided in each row by its largest value, that of
-      the picture farthest from the row's: d is within 0..1 and not symmetric.
-    * The k nearest of a picture are k others and itself. It is the first, even among exact copies; others at distances
-      that are equal, or nearly so for float32, come in no particular order.
+    * d is the squared Euclidean distance of L2-normalised features, divided by the largest value of its row: d is
+      within 0..1 and not symmetric.
+    * The k nearest neighbours of an image are k others and itself. It is the first, even among exact copies; others
+      at distances that are equal, or nearly so for float32, come in no particular order.
     * R(p, k) holds those of p's k nearest that have p among theirs (equation 3). For each c in R(p, k1) that has
       more than 2/3 of R(c, k1/2) in R(p, k1), p's set takes in R(c, k1/2) (equation 4: at least 2/3). k1/2 is
-      rounded, halves to the even number: 2 for k1 = 5.
+      rounded half to even: 2 for k1 = 5.
     * The set becomes weights exp(-d) (equation 7), divided by their sum, which the paper does not do. They are
-      averaged over the k2 nearest (equation 11), which are k2 - 1 others and the picture itself.
+      averaged over the k2 nearest (equation 11: local query expansion), which are k2 - 1 others and the image itself.
     * The result is (1 - lambda_) J + lambda_ d, where J is the Jaccard distance of the weights (equations 10, 12).
 
-    Tensors of any device for tensors, NumPy arrays for NumPy arrays; float64 if both are, else float32. The sets
-    are worked out on the CPU. On a GPU leave float32 products exact, as is PyTorch's default: TF32 confuses neighbours
-    at nearly equal distances. Memory beside the result: the features, their neighbours and sets, which grow with
-    Q + G, and `chunk` rows of Q + G distances. `out`: where to write the result instead, such as a np.memmap when it
-    is larger than the memory; it is what is returned then.
+    The sets are worked out on the CPU. On a GPU leave float32 products exact, as is PyTorch's default: TF32 confuses
+    neighbours at nearly equal distances. Memory beside the result: the features, their neighbours and sets, which
+    grow with Q + G, and a block (chunk, Q + G).
 
-    Raises ValueError for features that do not fit each other or have no direction (NaN, infinite, all zero), an empty
-    query or gallery, k1 or k2 that are below 1 or more than the pictures, lambda_ outside 0..1, a chunk below 1, and
-    an `out` that does not fit.
+    Args:
+        q, g: tensors on any device, or NumPy arrays; the result is the same, in float64 if both are, else float32.
+        k1: neighbours that make a set.
+        k2: neighbours over which sets are averaged.
+        lambda_: share of the original distance in the result.
+        chunk: images at a time.
+        out: (Q, G) to write the result to, and to return, such as a np.memmap where it is larger than the memory.
+
+    Raises:
+        ValueError: for features that do not fit each other, are not finite or all zero, an empty query or gallery, k1
+            or k2 below 1 or above the number of images, lambda_ outside 0..1, a chunk below 1, an `out` that does not
+            fit.
     """
     x, Q, G = torch.cat(unit_features(q, g)), len(q), len(g)
     if not (1 <= k1 < Q + G and 1 <= k2 <= Q + G):
         raise ValueError(
-            f"expected k1 in 1..{Q + G - 1} and k2 in 1..{Q + G}, as there are {Q} query and {G} gallery pictures, "
+            f"expected k1 in 1..{Q + G - 1} and k2 in 1..{Q + G}, as there are {Q} query and {G} gallery images, "
             f"got k1 = {k1} and k2 = {k2}."
         )
     if not 0 <= lambda_ <= 1:
@@ -67,8 +74,8 @@ def rerank(
     nearest, farthest = _neighbours(x, max(k1 + 1, k2), chunk, final)
     weights = _weights(_sets(nearest, k1), x, farthest)
     del x  # as large as the features
-    weights = _table(nearest[:, :k2]) @ weights / k2
-    holders = weights[Q:].T.tocsr()  # row c: the gallery pictures that have c in their sets
+    weights = _adjacency(nearest[:, :k2]) @ weights / k2
+    holders = weights[Q:].T.tocsr()  # row c: the gallery images that have c in their sets
     for start in tqdm(range(0, Q, chunk), "comparing neighbours", delay=3):
         rows = slice(start, min(start + chunk, Q))
         distance = _distance(final[rows].to(farthest.device), farthest[rows, None])
@@ -80,7 +87,7 @@ def rerank(
 
 
 def _neighbours(x: Tensor, count: int, chunk: int, cosines: Tensor) -> tuple[np.ndarray, Tensor]:
-    """(N, F) -> the `count` pictures nearest to each, itself first, (N, count); and 1 - its least cosine, (N,).
+    """(N, F) -> the `count` images nearest to each, itself first, (N, count); and 1 - its least cosine, (N,).
 
     The cosines of query and gallery are written to `cosines` (Q, G) on the way, as they are needed again.
     """
@@ -97,19 +104,19 @@ def _neighbours(x: Tensor, count: int, chunk: int, cosines: Tensor) -> tuple[np.
 
 
 def _distance(cosine: Tensor, farthest: Tensor) -> Tensor:
-    """|a - b|^2 = 2 (1 - cosine) over the largest of its row, where the 2 cancels; in place."""
+    """|a - b|² = 2 (1 - cosine) over the largest of its row, where the 2 cancels; in place."""
     return cosine.neg_().add_(1).clamp_(min=0).div_(farthest)
 
 
-def _table(nearest: np.ndarray) -> sparse.csr_array:
-    """(N, k) indices -> (N, N), row p is 1 at p's neighbours."""
+def _adjacency(nearest: np.ndarray) -> sparse.csr_array:
+    """(N, k) indices -> adjacency matrix (N, N), row p is 1 at p's neighbours."""
     N, k = nearest.shape
     return sparse.csr_array((np.ones(N * k, np.float32), nearest.ravel(), np.arange(N + 1) * k), (N, N))
 
 
 def _sets(nearest: np.ndarray, k1: int) -> sparse.csr_array:
     """The expanded k-reciprocal sets (N, N): row p is not 0 at p's members."""
-    near, half = (_table(nearest[:, : k + 1]) for k in (k1, round(k1 / 2)))
+    near, half = (_adjacency(nearest[:, : k + 1]) for k in (k1, round(k1 / 2)))
     near, half = near * near.T, half * half.T  # elementwise: R(p, k1) and R(p, k1/2)
     taken = near * (near @ half)  # at (p, c): how many of R(c, k1/2) are in R(p, k1)
     taken.data = (3 * taken.data > 2 * half.sum(axis=1)[taken.indices]).astype(np.float32)

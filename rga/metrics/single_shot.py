@@ -1,4 +1,4 @@
-"""CUHK03's classic protocol: one gallery image an identity, with the chance of the choice averaged out exactly."""
+"""CUHK03's classic protocol: one gallery image per identity, as an exact expectation over all random choices."""
 
 import numpy as np
 import torch
@@ -10,15 +10,15 @@ from rga.metrics.ranking import Ranking
 def evaluate_single_shot(
     distances: np.ndarray | torch.Tensor, q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids
 ) -> Ranking:
-    """The ranking to expect when each identity's one gallery image is drawn at random (Li et al., CVPR 2014).
+    """The expected ranking when each identity's one gallery image is drawn at random (Li et al., CVPR 2014).
 
     distances: (Q, G), smaller = more alike; junk as in `evaluate_ranking`. Toolboxes draw 10 or 100 galleries and
-    average; here the average over all of them is computed, so there is no chance in it. A query has one match, thus
+    average; here the expectation over all of them is computed, which is deterministic. A query has one match, thus
     average precision and inverse negative penalty are both the mean of 1/rank.
 
     For one image m of the query's identity, another identity stands before it with probability p = the share of its
-    images that are nearer than m, independently of the others. So the number of those before m is a sum of coin
-    throws with different p (a Poisson binomial distribution). Raises ValueError as `evaluate_ranking` does.
+    images that are nearer than m, independently of the others. So the number of those before m follows a Poisson
+    binomial distribution: a sum of Bernoulli trials with different p. Raises ValueError as `evaluate_ranking` does.
     """
     distances, q_pids, g_pids, q_camids, g_camids = check_inputs(
         distances, q_pids, g_pids, q_camids, g_camids

@@ -1,8 +1,8 @@
-"""Are these two the same person? Error rates of a threshold on the distance, and a probability from the distance.
+"""Verification: are these two images the same person? ROC, threshold, and calibrated probability of a distance.
 
-Take the pairs from people whom the network was not trained on, because those lie nearer to their like than strangers
-do; and not from the test people of a report, because a threshold chosen on them flatters itself. So hold some of the
-training identities out, and measure on these.
+Take the pairs from people the network was not trained on, because training people are told apart more easily; and
+not from the test people of a report, because a threshold chosen on the test set makes its rates optimistic. So hold
+out some of the training identities (a validation set), and measure on these.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rga.metrics.inputs import NO_MATCH, NOT_A_NUMBER, Ids, as_numpy, check_ids
 
-FITTED = 500_000  # pairs of either kind that a calibration looks at; more do not change it
+FITTED = 500_000  # pairs of either kind that a calibration is fitted to; more do not change it
 
 
 class Pairs(NamedTuple):
@@ -28,10 +28,19 @@ class Pairs(NamedTuple):
 def verification_pairs(
     distances: np.ndarray | Tensor, q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids, chunk: int = 256
 ) -> Pairs:
-    """All pairs of a query and a gallery image: (Q, G) distances -> the genuine and the impostors.
+    """All pairs of a query and a gallery image, genuine and impostor, without junk.
 
-    Left out, as in `evaluate_ranking`: images of one person by one camera, and images with pid -1. One set may be
-    both query and gallery. Raises ValueError for shapes that do not fit, for NaN, and without a pair of either kind.
+    Junk, as in `evaluate_ranking`: images of one person by one camera, and images with pid -1. One set may be both
+    query and gallery.
+
+    Args:
+        distances: (Q, G), smaller = more alike.
+        q_pids, g_pids: identities of the queries (Q,) and of the gallery (G,).
+        q_camids, g_camids: their cameras.
+        chunk: queries at a time.
+
+    Raises:
+        ValueError: for shapes that do not fit, for NaN, and without a pair of either kind.
     """
     distances = distances if isinstance(distances, Tensor) else np.asarray(distances)
     q_pids, g_pids, q_camids, g_camids = check_ids(distances.shape, q_pids, g_pids, q_camids, g_camids)
@@ -47,22 +56,22 @@ def verification_pairs(
 
 @dataclass(frozen=True)
 class ROC:
-    """Accepting every pair up to a distance: how many of either kind that lets in. Arrays from strict to lax."""
+    """The receiver operating characteristic: rates of accepting all pairs up to a threshold, from strict to lax."""
 
     threshold: np.ndarray  # (T,) each distance that a genuine pair has; a pair at that distance is accepted
-    false_accept: np.ndarray  # (T,) share of the impostors
-    true_accept: np.ndarray  # (T,) share of the genuine
-    auc: float  # chance that an impostor is farther than a genuine pair, ties half
+    false_accept: np.ndarray  # (T,) share of the impostors (FAR)
+    true_accept: np.ndarray  # (T,) share of the genuine (TAR)
+    auc: float  # area: chance that an impostor is farther than a genuine pair, ties half
 
     @property
     def equal_error(self) -> float:
-        """The error rate where as many impostors are accepted as genuine pairs refused (the nearest points' mean)."""
+        """The equal error rate (EER): the mean of false accept and false reject rate where they are nearest."""
         nearest = np.argmin(np.abs(self.false_accept - (1 - self.true_accept)))
         return float((self.false_accept[nearest] + 1 - self.true_accept[nearest]) / 2)
 
 
 def roc(pairs: Pairs) -> ROC:
-    """The exact curve at its corners: other thresholds accept more impostors and not one genuine pair more."""
+    """The exact curve at its corners: thresholds between accept more impostors and not one genuine pair more."""
     pairs = _checked(pairs)
     impostor, (threshold, count) = np.sort(pairs.impostor), np.unique(pairs.genuine, return_counts=True)
     nearer, as_near = (np.searchsorted(impostor, threshold, side) for side in ("left", "right"))
@@ -72,7 +81,7 @@ def roc(pairs: Pairs) -> ROC:
 
 @dataclass(frozen=True)
 class Threshold:
-    """Accept a pair up to this distance; the rates are those measured on as many pairs."""
+    """Accept a pair up to this distance; the rates, and the numbers of pairs they were measured on."""
 
     distance: float
     false_accept: float
@@ -88,10 +97,10 @@ class Threshold:
 
 
 def threshold_at(pairs: Pairs, false_accept: float) -> Threshold:
-    """The largest distance that accepts no more than this share of the impostors.
+    """The largest distance at a false accept rate of no more than this.
 
-    The pairs share people and are no independent cases: on other people the rate is another, the more so the fewer
-    people there are. Raises ValueError for a share below one impostor, which these pairs cannot measure.
+    The pairs share people and are not independent: on other people the rate is another, the more so the fewer people
+    there are. Raises ValueError for a rate below one impostor, which these pairs cannot measure.
     """
     pairs = _checked(pairs)
     impostor, genuine = np.sort(pairs.impostor), np.sort(pairs.genuine)
@@ -113,7 +122,7 @@ def threshold_at(pairs: Pairs, false_accept: float) -> Threshold:
 
 @dataclass(frozen=True)
 class Calibration:
-    """log-odds of "the same person" = intercept - slope * distance, where both answers are equally likely before."""
+    """log-odds of "the same person" = intercept - slope * distance, at a prior of 1/2."""
 
     slope: float
     intercept: float
@@ -130,9 +139,9 @@ class Calibration:
 
 
 def calibrate(pairs: Pairs) -> Calibration:
-    """Logistic regression of genuine or impostor on the distance (Platt, 1999, with his targets short of 0 and 1).
+    """Platt scaling: logistic regression of genuine or impostor on the distance (Platt, 1999, with smoothed targets).
 
-    Either kind weighs one half, however many pairs it has; of more than 500,000, as many evenly spaced ones are
+    Either kind weighs one half, however many pairs it has; of more than 500,000, as many evenly spaced quantiles are
     taken. It holds for these images and this network: other cameras and another network need their own. Raises
     ValueError without pairs of both kinds, and for distances that are not finite.
     """

@@ -148,15 +148,6 @@ def test_wrong_input_says_what_is_wrong():
             rerank(q, g, 2, 2, lambda_)
     with pytest.raises(ValueError, match="at least 1 row, got 0"):
         rerank(q, g, 2, 2, chunk=0)
-    with pytest.raises(ValueError, match=r"\(3, 8\) and \(10, 4\)"):
-        rerank(q, g[:, :4], 2, 2)
-    with pytest.raises(ValueError, match=r"at least one gallery picture, got features \(0, 8\)"):
-        rerank(q, g[:0], 2, 2)
-    with pytest.raises(ValueError, match=r"at least one query picture, got features \(0, 8\)"):
-        rerank(q[:0], g, 2, 2)
-    for bad in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="1 of 10 gallery features, the first in row 4"):
-            rerank(q, np.where(np.arange(10)[:, None] == 4, bad, g), 2, 2)
     with pytest.raises(ValueError, match="zeros in 1 of 3 query features, the first in row 2"):
         rerank(np.where(np.arange(3)[:, None] == 2, 0, q), g, 2, 2)
     for out in (np.empty((10, 3)), np.empty((3, 10), np.float32)):
