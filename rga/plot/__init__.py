@@ -1,8 +1,8 @@
 """Figures from arrays: curves, people, ranked lists, attention and relation maps, channels; and the explorer page.
 
-Every function but `explorer` returns a Figure that pyplot does not know of: a cell that ends with it shows it once, and
-nothing has to be closed. Colours are Okabe and Ito's, told apart by colour-blind readers too; what matters
-is also told by a mark or a line style.
+Every function but `explorer` returns a matplotlib Figure outside pyplot: a cell that ends with it shows it once, and
+nothing has to be closed. Colours are Okabe and Ito's, which colour-blind readers can distinguish; what matters has a
+marker or a line style of its own, too.
 """
 
 from rga.plot.channel_gates import channels, rank_channels, strongest_images

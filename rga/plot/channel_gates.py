@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from rga.plot.look import (
+from rga.plot.style import (
     BLUE,
     DPI,
     PANEL,
@@ -34,10 +34,19 @@ def strongest_images(activations, channel: int, top: int) -> np.ndarray:
 def channels(images, activations, gates, stage: str, k: int = 3, top: int = 4) -> Figure:
     """The channels whose gates are most open and most closed, and the images to which each responds most.
 
-    images: (B, 3, H, W). activations: (B, C, h, w), what comes to the gates. gates: as in `rank_channels`. stage: for
-    the title. k: channels of either kind. top: images of each, see `strongest_images`. A picture keeps its colours
-    where the channel is active at least half as much as at its most active position there, and is dark elsewhere.
-    Raises ValueError for shapes that do not fit, and where there is nothing to show.
+    An image has its colours where the channel is active at least half as much as at its most active position there,
+    and is dark elsewhere.
+
+    Args:
+        images: (B, 3, H, W).
+        activations: (B, C, h, w), the input of the gates.
+        gates: as in `rank_channels`.
+        stage: for the title.
+        k: channels of either kind.
+        top: images of each channel, see `strongest_images`.
+
+    Raises:
+        ValueError: for shapes that do not fit, and where there is nothing to show.
     """
     people, values, gates = rgb(images), as_array(activations), _gates(gates)
     if values.ndim != 4 or not len(people) == len(values) == len(gates) or values.shape[1] != gates.shape[1]:
@@ -55,7 +64,7 @@ def channels(images, activations, gates, stage: str, k: int = 3, top: int = 4) -
     ratios = [0.9] + [PANEL] * top  # inches, of one half
     width, below = 2 * sum(ratios) + 0.3, k * PANEL * people.shape[1] / people.shape[2]
     height = below + 2.35
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="none")  # by hand: layouts shrink pictures
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="none")  # by hand: layouts shrink images
     ranks = figure.add_axes((0.5 / width, (below + 0.6) / height, 1 - 0.6 / width, 0.9 / height))
     _ranks(ranks, gates[:, order], k)
     for name, chosen, left in (("open", order[:k], 0), ("closed", order[::-1][:k], 0.5)):

@@ -1,23 +1,21 @@
 """Figures of numbers: training curves, CMC, precision-recall, ROC, intervals, histograms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from rga.metrics.ranking import as_numpy
-from rga.plot.look import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, VERMILION, WIDTH, panel
+from rga.metrics.inputs import as_numpy
+from rga.plot.style import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, VERMILION, WIDTH, panel
+from rga.training.log import Log
 
 Curve = tuple[object, object]  # two arrays of one length, x and y
 
 
-def curves(logs: Sequence) -> Figure:
-    """The three losses and the learning rate over a training run.
-
-    logs: what `rga.fit` yielded, one for a step, with step, steps, epochs, loss, identity, triplet and lr.
-    """
+def curves(logs: Sequence[Log]) -> Figure:
+    """The three losses and the learning rate over a training run. Raises ValueError without a log."""
     if not logs:
         raise ValueError(
             "curves needs at least one log: collect what rga.fit yields, logs = list(rga.fit(...))."
@@ -51,23 +49,17 @@ def curves(logs: Sequence) -> Figure:
 
 
 def cmc(curves: Mapping[str, object], ranks: int = 20) -> Figure:
-    """The share of queries with a right match among the first r, for r up to `ranks`.
+    """CMC: the share of queries with a right match among the first r, for r up to `ranks`.
 
     curves: {name: (R,) fractions, the first is rank 1}, such as {"rga_sc": ranking.cmc}.
     """
     figure = Figure(figsize=(6.5, 4), dpi=DPI, layout="constrained")
     ax = figure.subplots()
-    looks = zip(
-        cycle((BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY)),
-        cycle("os^Dv"),
-        cycle(("-", "--", "-.", ":")),
-        strict=False,
-    )
-    for (name, values), (colour, marker, line) in zip(curves.items(), looks, strict=False):
+    styles = zip(_line_styles(ORANGE, GREY), cycle("os^Dv"), strict=False)
+    for (name, values), (style, marker) in zip(curves.items(), styles, strict=False):
         values = 100 * np.asarray(values, dtype=float)[:ranks]
         label = f"{name}: rank-1 {values[0]:.1f} %"
-        look = {"color": colour, "marker": marker, "linestyle": line, "markersize": 4}
-        ax.plot(1 + np.arange(len(values)), values, label=label, **look)
+        ax.plot(1 + np.arange(len(values)), values, label=label, marker=marker, markersize=4, **style)
     panel(ax, "A right match among the first r gallery images")
     ax.set(xlabel="rank r", ylabel="queries (%)", ylim=(0, 101))
     ax.set_xticks([1, *range(5, ranks + 1, 5)])
@@ -83,17 +75,17 @@ def precision_recall(steps: Mapping[str, Curve], lines: Mapping[str, Curve] | No
     """
     figure = Figure(figsize=(6.5, 3.6), dpi=DPI, layout="constrained")
     ax = figure.subplots()
-    looks = zip(cycle((BLUE, VERMILION, GREEN, PURPLE)), cycle(("-", "--", "-.", ":")), strict=False)
+    styles = _line_styles()
     for straight, curves in ((False, steps), (True, lines or {})):
-        for (name, curve), (colour, line) in zip(curves.items(), looks, strict=False):
+        for (name, curve), style in zip(curves.items(), styles, strict=False):
             recall, precision = (np.asarray(axis, dtype=float) for axis in curve)
             if straight:
                 area = np.trapezoid(precision, recall)
             else:
                 area = (np.diff(recall, prepend=0) * precision).sum()
                 recall, precision = np.r_[0, recall], np.r_[precision[0], precision]
-            look = {"color": colour, "linestyle": line, "drawstyle": "default" if straight else "steps-pre"}
-            ax.plot(100 * recall, 100 * precision, label=f"{name}: area {100 * area:.1f} %", **look)
+            style["drawstyle"] = "default" if straight else "steps-pre"
+            ax.plot(100 * recall, 100 * precision, label=f"{name}: area {100 * area:.1f} %", **style)
     panel(ax, "Precision at each recall")
     ax.set(
         xlabel="recall: share of the matches found (%)", ylabel="precision (%)", xlim=(0, 101), ylim=(0, 103)
@@ -103,34 +95,25 @@ def precision_recall(steps: Mapping[str, Curve], lines: Mapping[str, Curve] | No
 
 
 def roc(curves: Mapping[str, Curve], marks: Mapping[str, tuple[float, float]] | None = None) -> Figure:
-    """The share of genuine pairs that are accepted over the share of impostors that are, on a logarithmic axis.
+    """ROC: the share of genuine pairs that are accepted over the share of impostors that are, on a log axis.
 
     curves: {name: (false accepts, true accepts)}, fractions (T,) from strict to lax, as in `rga.metrics.roc`. marks:
     {name: (false accept, true accept)} of chosen thresholds. What accepts no impostor is left of the axis.
     """
     figure = Figure(figsize=(6.5, 3.8), dpi=DPI, layout="constrained")
     ax = figure.subplots()
-    looks = zip(cycle((BLUE, VERMILION, GREEN, PURPLE)), cycle(("-", "--", "-.", ":")), strict=False)
     lowest = 100.0
-    for (name, curve), (colour, line) in zip(curves.items(), looks, strict=False):
+    for (name, curve), style in zip(curves.items(), _line_styles(), strict=False):
         false, true = (100 * np.asarray(axis, dtype=float) for axis in curve)
         lowest = min(lowest, false[false > 0].min(initial=lowest))
-        ax.plot(false, true, color=colour, linestyle=line, label=name)
+        ax.plot(false, true, label=name, **style)
     chance = np.geomspace(min(lowest, 10), 100, 50)
     ax.plot(chance, chance, color=GREY, linewidth=1, linestyle=":", label="chance")
-    for (name, (false, true)), (marker, colour) in zip(
-        (marks or {}).items(),
-        cycle(zip("osD^", (ORANGE, PURPLE, GREEN, VERMILION), strict=True)),
-        strict=False,
-    ):
-        look = {
-            "linestyle": "none",
-            "marker": marker,
-            "color": colour,
-            "markersize": 8,
-            "markeredgecolor": "black",
-        }
-        ax.plot(100 * false, 100 * true, label=f"{name}: {100 * false:.2f} %, {100 * true:.0f} %", **look)
+    points = cycle(zip("osD^", (ORANGE, PURPLE, GREEN, VERMILION), strict=True))
+    for (name, (false, true)), (marker, colour) in zip((marks or {}).items(), points, strict=False):
+        label = f"{name}: {100 * false:.2f} %, {100 * true:.0f} %"
+        point = {"color": colour, "markersize": 8, "markeredgecolor": "black"}
+        ax.plot(100 * false, 100 * true, marker, label=label, **point)
     panel(ax, "Same person? What each threshold accepts")
     ax.set(xscale="log", xlim=(chance[0], 100), ylim=(0, 102))
     ax.set(xlabel="impostors accepted (%)", ylabel="genuine pairs accepted (%)")
@@ -149,9 +132,10 @@ def intervals(intervals: Mapping[str, tuple[float, float, float]], xlabel: str, 
     for row, interval in enumerate(intervals.values()):
         value, low, high = (100 * x for x in interval)
         unsure = low <= 0 <= high
-        look = {"color": GREY if unsure else BLUE, "markerfacecolor": "white" if unsure else BLUE}
-        ax.plot([low, value, high], [row] * 3, "-", marker="o", markevery=[1], linewidth=2, **look)
-        ax.plot([low, high], [row] * 2, "|", color=look["color"], markersize=9)
+        colour = GREY if unsure else BLUE
+        point = {"marker": "o", "markevery": [1], "markerfacecolor": "white" if unsure else BLUE}
+        ax.plot([low, value, high], [row] * 3, "-", color=colour, linewidth=2, **point)
+        ax.plot([low, high], [row] * 2, "|", color=colour, markersize=9)
     ax.axvline(0, color="black", linewidth=1)
     panel(ax, title)
     ax.set(xlabel=xlabel, ylim=(len(intervals) - 0.5, -0.5))
@@ -178,14 +162,20 @@ def histograms(
     edges = np.linspace(low, high, bins + 1)
     figure = Figure(figsize=(7, 3), dpi=DPI, layout="constrained")
     ax = figure.subplots()
-    looks = zip(cycle((BLUE, VERMILION, GREEN, PURPLE)), cycle(("-", "--", "-.", ":")), strict=False)
-    for (name, sample), (colour, line) in zip(samples.items(), looks, strict=False):
+    for (name, sample), style in zip(samples.items(), _line_styles(), strict=False):
         density, _ = np.histogram(sample, edges, density=True)
-        ax.stairs(density, edges, color=colour, linestyle=line, linewidth=1.5, label=f"{name} (▲ mean)")
-        ax.plot(sample.mean(), 0, "^", color=colour, clip_on=False, zorder=3)
+        ax.stairs(density, edges, linewidth=1.5, label=f"{name} (▲ mean)", **style)
+        ax.plot(sample.mean(), 0, "^", color=style["color"], clip_on=False, zorder=3)
     if mark is not None:
         ax.axvline(mark[1], color="black", linewidth=1, label=mark[0])
     panel(ax, title)
     ax.set(xlabel=xlabel, yticks=[], ylim=(0, None))
     ax.legend(frameon=False, fontsize=9)
     return figure
+
+
+def _line_styles(*more_colours: str) -> Iterator[dict[str, str]]:
+    """A colour and a line style for each further curve."""
+    colours = cycle((BLUE, VERMILION, GREEN, PURPLE, *more_colours))
+    for colour, line in zip(colours, cycle(("-", "--", "-.", ":")), strict=False):
+        yield {"color": colour, "linestyle": line}

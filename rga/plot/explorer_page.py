@@ -1,11 +1,11 @@
-"""A web page in one file: point at a position of a person, or at a channel, and see whom it relates to."""
+"""explorer: a self-contained web page; point at a position of a person, or a channel, to see its relations."""
 
 import base64
 import html
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +22,7 @@ from rga.data.transforms import normalise, resize
 from rga.io.atomic_write import atomic_write
 from rga.models import ReIDModel, RelationScore
 from rga.models.hooks import evaluating
-from rga.plot.look import rgb
+from rga.plot.style import rgb
 
 Grid = tuple[int, int]  # (height, width)
 
@@ -42,7 +42,7 @@ class Page:
         return self.text
 
     def save(self, path: str | Path) -> Path:
-        """Write the page, whole or not at all, and return where it is; any browser opens it without a server."""
+        """Write the page atomically, and return where it is; any browser opens it without a server."""
         with atomic_write(path) as partial:
             partial.write_text(self.text, encoding="utf-8")
         return Path(path)
@@ -67,15 +67,21 @@ def explorer(
 ) -> Page:
     """A page that shows the gates and relations of every stage for these people, one network beside the other.
 
-    models: one, or {name: model} to compare; each sees the images once, in eval mode, and is left as it was.
-    images: (B, 3, H, W) uint8, or floats in 0..1, which are rounded to uint8. titles: one for each image.
-    cells: a grid of more positions is pooled to these (height, width) cells; the relation of two cells is the mean
-    over the pairs of their positions. channels: of the channels of a stage, so many are shown, those with the highest
-    gates. All numbers are kept in 8 bits between the lowest and the highest of their map (of its row, for relations).
+    All numbers are quantised to 8 bits between the lowest and the highest of their map (of its row, for relations).
     The page grows with images, models, the fourth power of the cells' side and the square of `channels`: with the
     defaults, ResNet-50 at 256 x 128 and 12 people take about 2 MB a model.
-    Raises ValueError for images of another kind, titles of another number, less than one cell or channel, models
-    without any attention, and those whose attention is not a number.
+
+    Args:
+        models: one, or {name: model} to compare; each sees the images once, in eval mode, and is left as it was.
+        images: (B, 3, H, W) uint8, or floats in 0..1, which are rounded to uint8.
+        titles: one for each image.
+        cells: a grid of more positions is average-pooled to these (height, width) cells; the relation of two cells
+            is the mean over the pairs of their positions.
+        channels: of the channels of a stage, so many are shown, those with the highest gates.
+
+    Raises:
+        ValueError: for images of another kind, titles of another number, less than one cell or channel, models
+            without any attention, and those whose attention is NaN or Inf.
     """
     named = models if isinstance(models, Mapping) else {_name(models): models}
     if not named:
@@ -112,10 +118,10 @@ def _name(model: nn.Module) -> str:
 
 
 class Branch(NamedTuple):
-    """Where an attention can be seen: the module that is given the feature map, and the one that puts out the map."""
+    """Where to hook an attention: the module whose input is the feature map, and the one whose output is the map."""
 
     scorer: nn.Module
-    tap: nn.Module | None  # puts out a number a position or channel; a non-local block has only relations
+    tap: nn.Module | None  # outputs a number a position or channel; a non-local block has only relations
     softmax: bool  # non-local blocks: relations, or the numbers of `tap`, are weights that sum to 1
 
 
@@ -144,27 +150,27 @@ def _has_relations(scorer: nn.Module) -> bool:
 
 
 @contextmanager
-def _watched(
+def _hooked(
     model: nn.Module, scorers: Iterable[nn.Module], taps: Iterable[nn.Module]
 ) -> Iterator[tuple[dict[nn.Module, Tensor], dict[nn.Module, Tensor]]]:
-    """The model in eval mode, with what goes into the scorers and what comes out of the taps of its latest call."""
+    """The model in eval mode, with the scorers' inputs and the taps' outputs of its latest call."""
     inputs: dict[nn.Module, Tensor] = {}
     outputs: dict[nn.Module, Tensor] = {}
-    hooks = [m.register_forward_pre_hook(lambda m, given: inputs.__setitem__(m, given[0])) for m in scorers]
-    hooks += [m.register_forward_hook(lambda m, _, output: outputs.__setitem__(m, output)) for m in taps]
-    try:
-        with evaluating(model):
-            yield inputs, outputs
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, evaluating(model):
+        for m in scorers:
+            hook = m.register_forward_pre_hook(lambda m, given: inputs.__setitem__(m, given[0]))
+            hooks.enter_context(hook)
+        for m in taps:
+            hook = m.register_forward_hook(lambda m, _, output: outputs.__setitem__(m, output))
+            hooks.enter_context(hook)
+        yield inputs, outputs
 
 
 @torch.no_grad()
 def _stages(
     name: str, model: ReIDModel, pictures: Tensor, cells: Grid, channels: int
 ) -> list[dict[str, Any]]:
-    """What the page says of each stage of one model, from one forward pass."""
+    """The page's data on each stage of one model, from one forward pass."""
     blocks = _branches(model)
     if not blocks:
         raise ValueError(
@@ -173,7 +179,7 @@ def _stages(
         )
     branches = [branch for found in blocks.values() for branch in found.values()]
     scorers = {branch.scorer for branch in branches} | {model.get_submodule(block) for block in blocks}
-    with _watched(model, scorers, [branch.tap for branch in branches if branch.tap]) as (inputs, outputs):
+    with _hooked(model, scorers, [branch.tap for branch in branches if branch.tap]) as (inputs, outputs):
         model(normalise(resize(pictures, model.size)).to(next(model.parameters())))
         stages = []
         for block, found in blocks.items():
@@ -232,7 +238,7 @@ def _channel(branch: Branch, x: Tensor, output: Tensor, pooling: Tensor, shown: 
 
 
 def _pack(matrix: Tensor) -> str:
-    """Base64 of: the lowest value of each row, the highest of each (float32), then the matrix between them in bytes."""
+    """Base64 of: each row's lowest value, each row's highest (float32), then the matrix quantised to bytes between."""
     values = matrix.cpu().numpy()
     if not np.isfinite(values).all():
         raise ValueError(

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from rga.plot.look import (
+from rga.plot.people import ROLES
+from rga.plot.style import (
     GREY,
     HEAT,
     PANEL,
@@ -27,7 +28,6 @@ from rga.plot.look import (
     show_people,
     where,
 )
-from rga.plot.people import ROLES
 
 Position = tuple[int, int]
 LARGE = 1.4 * PANEL  # inches: one person of a few
@@ -41,12 +41,19 @@ def attention(
     columns: int = 2,
     title: str = "Where the spatial gates open",
 ) -> Figure:
-    """Each person beside the maps of each stage, laid over the grey image as the grid that they are.
+    """Each person beside the maps of each stage, laid over the grey image without interpolation.
 
-    images: (B, 3, H, W), see `images`. maps: {stage: (B, h, w) or (B, 1, h, w)}. titles: one for each person.
-    limits: the values of the darkest and the brightest colour; without it each map spans the colours from its
-    own lowest to its own highest value, and these two stand below it. columns: people side by side.
-    Raises ValueError for maps of other people, or none.
+    Args:
+        images: (B, 3, H, W), see `images`.
+        maps: {stage: (B, h, w) or (B, 1, h, w)}.
+        titles: one for each person.
+        limits: the values of the darkest and the brightest colour; without it each map spans the colours from its
+            own lowest to its own highest value, and these two stand below it.
+        columns: people side by side.
+        title: of the figure.
+
+    Raises:
+        ValueError: for maps of other people, or none.
     """
     if not maps:
         raise ValueError("attention needs the maps of at least one stage, got none.")
@@ -94,15 +101,21 @@ def failures(
     titles: Sequence[str] | None = None,
     title: str = "Queries that found somebody else first",
 ) -> Figure:
-    """A row a query: the wrong picture with its maps, beside the right one with the same maps.
+    """A row a query: the wrong image with its maps, beside the right one with the same maps.
 
-    queries, wrong, right: (B, 3, H, W), see `images`. maps: {name: (of the wrong, of the right)}, (B, h, w) or
-    (B, 1, h, w) each. titles: one for each query, below it. Raises ValueError for anything else.
+    Args:
+        queries, wrong, right: (B, 3, H, W), see `images`.
+        maps: {name: (of the wrong, of the right)}, (B, h, w) or (B, 1, h, w) each.
+        titles: one for each query, below it.
+        title: of the figure.
+
+    Raises:
+        ValueError: for anything else.
     """
     people = [rgb(pictures) for pictures in (queries, wrong, right)]
     count, aspect = len(people[0]), people[0].shape[1] / people[0].shape[2]
     if any(len(pictures) != count for pictures in people):
-        raise ValueError(f"expected {count} of each, got {[len(pictures) for pictures in people]} pictures.")
+        raise ValueError(f"expected {count} of each, got {[len(pictures) for pictures in people]} images.")
     maps = {name: [as_maps(name, values, count) for values in both] for name, both in maps.items()}
     ratios = [1] + ([0.25] + [1] * (1 + len(maps))) * 2
     panel = min((WIDTH - 1.3) / sum(ratios), PANEL)
@@ -115,12 +128,12 @@ def failures(
         frame(row[0], "black", "solid", 1)
         row[0].set_xlabel(titles[i] if titles else "query", fontsize=8)
         for side, role in enumerate(("stranger", "match")):
-            picture, *panels = row[2 + side * (2 + len(maps)) :][: 1 + len(maps)]
+            image, *panels = row[2 + side * (2 + len(maps)) :][: 1 + len(maps)]
             colour, line, mark = ROLES[role]
             person = people[1 + side][i]
-            picture.imshow(person)
-            frame(picture, colour, line, 3)
-            picture.set_xlabel(f"{mark} {('found', 'missed')[side]}", fontsize=8, color=colour)
+            image.imshow(person)
+            frame(image, colour, line, 3)
+            image.set_xlabel(f"{mark} {('found', 'missed')[side]}", fontsize=8, color=colour)
             for ax, (name, both) in zip(panels, maps.items(), strict=True):
                 shown = _overlay(ax, person, both[side][i], low=both[side][i].min())
                 ax.set_title(name if i == 0 else "", fontsize=8)
@@ -245,9 +258,16 @@ def grad_cams(
 ) -> Figure:
     """What raises a score, by several networks (the paper's figure 5): a column each person, a row each network.
 
-    images: (B, 3, H, W). models: {name: (B, h, w)} of `rga.gradcam.grad_cam`, h and w of the first are named. stage,
-    score: for the title. others: (B, 3, H, W), what the images are compared with, if the score is a similarity.
-    titles: one for each person. Raises ValueError for maps of other people, or none.
+    Args:
+        images: (B, 3, H, W).
+        models: {name: (B, h, w)} of `rga.models.gradcam.grad_cam`; h and w of the first stand in the title.
+        stage: for the title.
+        score: for the title.
+        others: (B, 3, H, W), what the images are compared with, if the score is a similarity.
+        titles: one for each person.
+
+    Raises:
+        ValueError: for maps of other people, or none.
     """
     if not models:
         raise ValueError("grad_cams needs the maps of at least one network, got none.")

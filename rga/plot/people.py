@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from rga.plot.look import GREEN, GREY, PANEL, PURPLE, VERMILION, WIDTH, as_array, frame, rgb, sheet
+from rga.plot.style import GREEN, GREY, PANEL, PURPLE, VERMILION, WIDTH, as_array, frame, rgb, sheet
 
 ROLES = {  # of a gallery image for one query: colour, line and mark
     "match": (GREEN, "solid", "✓"),
@@ -113,8 +113,13 @@ def ranked_lists(
 ) -> Figure:
     """One row a query, then its nearest gallery images: the right framed solid ✓, the wrong dashed ✗.
 
-    query_images: (Q, 3, H, W). gallery_images: (Q, K, 3, H, W), both as in `images`. correct: (Q, K)
-    booleans. distances: (Q, K), shown below. titles: one for each query.
+    Args:
+        query_images: (Q, 3, H, W), as in `images`.
+        gallery_images: (Q, K, 3, H, W), the nearest first.
+        correct: (Q, K) booleans.
+        distances: (Q, K), shown below the images.
+        titles: one for each query.
+        title: of the figure.
     """
     queries, correct = rgb(query_images), as_array(correct).astype(bool)
     n, k = correct.shape

@@ -170,7 +170,7 @@ def test_a_model_alone_is_called_by_its_attention(models):
     assert data_of(model)["models"][0]["name"] == "resnet18 + rga_sc"
 
 
-def test_floats_and_arrays_are_the_same_pictures(models, page):
+def test_floats_and_arrays_are_the_same_images(models, page):
     assert str(explorer(models, (IMAGES / 255).numpy(), ["ann", "bob"])) == str(page)
 
 
@@ -210,7 +210,7 @@ def test_a_notebook_shows_it_in_a_frame_of_its_own(page):
     assert 'sandbox="allow-scripts"' in frame and "allow-same-origin" not in frame
 
 
-def test_saved_whole_or_not_at_all(page, tmp_path, monkeypatch):
+def test_saved_atomically(page, tmp_path, monkeypatch):
     path = page.save(tmp_path / "new" / "page.html")
     assert path.read_text(encoding="utf-8") == str(page)
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))

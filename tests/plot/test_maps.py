@@ -1,30 +1,29 @@
 """Every figure shows the right maps of the right positions, says at which scale, and refuses what it cannot show."""
 
-import io
-
-import matplotlib.style
 import numpy as np
 import pytest
 import torch
+from helpers.figures import PEOPLE, text_of
 
 from rga import plot
-from rga.course import notebook
 
 SIZE = (4, 2)
-PEOPLE = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 RELATION = torch.arange(64.0).reshape(8, 8)
 POSITIONS = [(0, 1), (3, 0)]
-
-
-def draw(figure):
-    """All visible words of a figure, after drawing it."""
-    figure.savefig(io.BytesIO(), format="png")
-    return " | ".join(t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text")))
 
 
 def overlays(figure):
     """The maps that lie over people, row by row."""
     return [np.asarray(ax.images[1].get_array()) for ax in figure.axes if len(ax.images) == 2]
+
+
+def test_attention_states_its_scale():
+    maps = {"stage 1": torch.rand(3, 1, 8, 4), "stage 4": np.linspace(0, 1, 24).reshape(3, 4, 2)}
+    words = text_of(plot.attention(PEOPLE, maps, titles=["ann", "bob", "cleo"]))
+    assert "bob" in words and "stage 4" in words and "0.00–0.30" in words and "own range" in words
+    assert "one colour scale" in text_of(
+        plot.attention(PEOPLE[:1], {"gate": torch.ones(1, 2, 1)}, limits=(0, 1))
+    )
 
 
 def test_nodes_are_counted_row_by_row_from_0():
@@ -57,7 +56,7 @@ def test_difference_is_the_mean_cosine_distance():
 
 def test_relations_show_out_and_in_of_each_position():
     figure = plot.relations(PEOPLE[0], RELATION, SIZE, POSITIONS, "stage 3")
-    words = draw(figure)
+    words = text_of(figure)
     assert "stage 3, 4 × 2 positions of 8 × 8 pixels" in words and "i = 6\n(3, 0)" in words
     assert "48–55" in words and "6–62" in words  # row and column 6
     expected = [RELATION[1], RELATION[6], RELATION[:, 1], RELATION[:, 6]]
@@ -73,7 +72,7 @@ def test_targets_compare_methods_by_one_number_each():
     figure = plot.targets(
         PEOPLE[0] / 255, {"RGA-S": apart, "non-local": torch.ones(2, *SIZE)}, POSITIONS, "stage 1"
     )
-    words = draw(figure)
+    words = text_of(figure)
     assert "RGA-S\ndifference 1.00" in words and "non-local\ndifference 0.00" in words
     assert "cosine" in words and "stage 1" in words and len(overlays(figure)) == 4
 
@@ -81,45 +80,12 @@ def test_targets_compare_methods_by_one_number_each():
 def test_grad_cams_have_a_row_a_network():
     maps = {"none": torch.rand(3, 1, 4, 2), "rga_sc": np.zeros((3, 2, 1))}
     figure = plot.grad_cams(PEOPLE, maps, "stage 4", "the logit of the own identity", titles="abc")
-    words = draw(figure)
+    words = text_of(figure)
     assert "what raises the logit of the own identity · stage 4, 4 × 2 positions" in words
     assert "rga_sc" in words and "b" in words.split(" | ") and "compared with" not in words
     assert [m.max() for m in overlays(figure)] == [1, 1, 1, 0, 0, 0]
     other = plot.grad_cams(PEOPLE, maps, "stage 4", "the similarity", others=PEOPLE.flip(0))
-    assert "compared with" in draw(other) and len(other.axes) == len(figure.axes) + 4
-
-
-def test_channels_are_ranked_by_their_mean_gate():
-    gates = torch.tensor([[0.1, 0.9, 0.5, 0.5], [0.3, 0.7, 0.5, 0.6]])
-    for shape in ((2, 4), (2, 1, 4, 1), (2, 4, 1, 1)):
-        assert plot.rank_channels(gates.reshape(shape)).tolist() == [1, 3, 2, 0]
-
-
-def test_channels_show_the_images_to_which_they_respond():
-    activations = torch.zeros(3, 4, 4, 2)
-    activations[:, 0, 0, 0] = torch.tensor([1.0, 3, 2])
-    activations[:, 1] = torch.tensor([-1.0, -2, 0])[:, None, None]
-    assert plot.strongest_images(activations, 0, 2).tolist() == [1, 2]
-    assert plot.strongest_images(activations, 1, 3).tolist() == [2, 0, 1]
-    gates = torch.tensor([0.9, 0.2, 0.5, 0.4]).expand(3, 4)
-    figure = plot.channels(PEOPLE, activations, gates, "stage 2", k=1, top=2)
-    words = draw(figure)
-    assert "channel 0\ngate 0.900" in words and "channel 1\ngate 0.200" in words and "stage 2" in words
-    first = np.asarray(figure.axes[2].images[0].get_array())  # behind the curve and the label
-    person = PEOPLE[1].permute(1, 2, 0).numpy()
-    assert (first[:8, :8] == person[:8, :8]).all() and first[8:].max() <= 0.35 * 255
-
-
-def test_channels_lie_beside_each_other_in_a_notebook():
-    """Whose style asks for a layout, and this figure is placed by hand."""
-    gates = torch.linspace(0, 1, 4).expand(3, 4)
-    with matplotlib.style.context(notebook.STYLE):
-        figure = plot.channels(PEOPLE, torch.rand(3, 4, 4, 2), gates, "stage 1", k=1, top=2)
-        draw(figure)
-    boxes = [ax.get_position() for ax in figure.axes]
-    assert len(boxes) == 7  # the curve, and twice a label and two images
-    for i, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[:i])
+    assert "compared with" in text_of(other) and len(other.axes) == len(figure.axes) + 4
 
 
 @pytest.mark.parametrize(
@@ -144,15 +110,11 @@ def test_channels_lie_beside_each_other_in_a_notebook():
         (lambda: plot.grad_cams(PEOPLE, {"a": np.ones((2, 4, 2))}, "", ""), "expected maps of a"),
         (lambda: plot.grad_cams(PEOPLE, {}, "", ""), "at least one network, got none"),
         (lambda: plot.relations(PEOPLE[0], RELATION, SIZE, [], ""), "at least one position"),
-        (lambda: plot.channels(PEOPLE, np.ones((3, 5, 4, 2)), np.ones((3, 4)), ""), "of 3 images"),
         (
-            lambda: plot.channels(PEOPLE, np.ones((3, 1, 4, 2)), np.ones((3, 1)), ""),
-            "at least 2 channels.* got 1 channels",
+            lambda: plot.attention(PEOPLE, {"gate": torch.zeros(2, 8, 4)}),
+            "expected maps of gate",
         ),
-        (
-            lambda: plot.channels(PEOPLE, np.ones((3, 4, 4, 2)), np.ones((3, 4)), "", top=0),
-            "k=2 and top=0",
-        ),
+        (lambda: plot.attention(PEOPLE, {}), "at least one stage, got none"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(call, message):
@@ -160,11 +122,11 @@ def test_what_cannot_be_shown_is_refused(call, message):
         call()
 
 
-def test_failures_show_the_wrong_picture_beside_the_right_one():
+def test_failures_show_the_wrong_image_beside_the_right_one():
     gates = torch.linspace(0.9, 1, 24).reshape(3, 1, 4, 2), torch.ones(3, 4, 2)
     maps = {"gates": gates, "Grad-CAM": (torch.rand(3, 2, 1), torch.rand(3, 2, 1))}
     figure = plot.failures(PEOPLE, PEOPLE[[1, 2, 0]], PEOPLE, maps, titles=["ann", "bob", "cleo"])
-    words = draw(figure)
+    words = text_of(figure)
     assert words.count("✗ found") == words.count("✓ missed") == 3
     assert "cleo" in words and words.count("Grad-CAM") == 2 and "own range" in words
     shown = overlays(figure)
@@ -176,9 +138,9 @@ def test_failures_show_the_wrong_picture_beside_the_right_one():
     assert len(frames - {"None"}) >= 2
 
 
-def test_failures_need_no_maps_and_as_many_pictures_of_each_kind():
-    assert "✓ missed" in draw(plot.failures(PEOPLE, PEOPLE, PEOPLE, {}))
-    with pytest.raises(ValueError, match=r"expected 3 of each, got \[3, 2, 3\] pictures"):
+def test_failures_need_no_maps_and_as_many_images_of_each_kind():
+    assert "✓ missed" in text_of(plot.failures(PEOPLE, PEOPLE, PEOPLE, {}))
+    with pytest.raises(ValueError, match=r"expected 3 of each, got \[3, 2, 3\] images"):
         plot.failures(PEOPLE, PEOPLE[:2], PEOPLE, {})
     with pytest.raises(ValueError, match="expected maps of gates"):
         plot.failures(PEOPLE, PEOPLE, PEOPLE, {"gates": (torch.ones(3, 4, 2), torch.ones(2, 4, 2))})

@@ -1,4 +1,4 @@
-"""One look for all figures: colours, sizes, and the pieces that several of them are made of."""
+"""One style for all figures: colours, sizes, and the parts that several of them share."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from rga.metrics.ranking import as_numpy
+from rga.metrics.inputs import as_numpy
 
 BLUE, GREEN, VERMILION = "#0072B2", "#009E73", "#D55E00"
 ORANGE, PURPLE, GREY = "#E69F00", "#CC79A7", "#777777"
-HEAT = colormaps["inferno"].resampled(12)  # steps: a value can be read off, and the picture stays small
+HEAT = colormaps["inferno"].resampled(12)  # 12 steps: values can be read off, and the PNG stays small
 WIDTH = 10  # inches: a JupyterLab cell
 PANEL = 0.67  # inches: one person, the pixels of a 128 × 64 crop, which keeps a notebook small
 DPI = 96
@@ -49,7 +49,7 @@ def as_array(values) -> np.ndarray:
 
 
 def sheet(width: float, height: float) -> Figure:
-    """An empty figure in inches that keeps pictures close together."""
+    """An empty figure, in inches, whose panels lie close together."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="compressed")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0)
     return figure
