@@ -6,7 +6,6 @@ import numpy as np
 from torch import Tensor
 
 from rga.metrics.inputs import NO_MATCH, Ids, check_inputs
-from rga.metrics.inputs import as_numpy as as_numpy  # for rga.plot
 
 
 @dataclass(frozen=True)

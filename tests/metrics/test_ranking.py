@@ -15,6 +15,7 @@ from rga.metrics import (
 )
 
 BOTH = pytest.mark.parametrize("evaluate", [evaluate_by_definition, evaluate_ranking])
+IDS = [7, 8, 9], [7, 8, 7, 9, 7, -1], [1, 2, 2], [1, 1, 2, 2, 2, 2]  # matches at ranks 2 and 4; at 2; none
 
 
 @BOTH
@@ -55,9 +56,6 @@ def test_equals_scikit_learn():
         kept = (g_pids != -1) & ~(same & (g_camids == q_camids[q]))
         expected = average_precision_score(same[kept], -distances[q, kept])
         assert precision == pytest.approx(expected, abs=1e-12)
-
-
-IDS = [7, 8, 9], [7, 8, 7, 9, 7, -1], [1, 2, 2], [1, 1, 2, 2, 2, 2]  # matches at ranks 2 and 4; at 2; none
 
 
 def test_rank_k():
