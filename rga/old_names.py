@@ -4,7 +4,7 @@ import sys
 
 from rga import data
 from rga.data import file_names, samples
-from rga.device import cpu_memory, cuda_graphs, distributed, precision
+from rga.device import cpu_memory
 from rga.metrics import reranking
 from rga.models import attaching, gradcam, hooks, resizing
 from rga.runs import recipes
@@ -16,14 +16,11 @@ MOVED = {
     "rga.checkpoint": checkpoint,
     "rga.data.core": samples,
     "rga.data.names": file_names,
-    "rga.distributed": distributed,
     "rga.gradcam": gradcam,
-    "rga.graphs": cuda_graphs,
     "rga.losses": losses,
     "rga.metrics.rerank": reranking,
     "rga.models.attach": attaching,
     "rga.models.resize": resizing,
-    "rga.precision": precision,
     "rga.recipes": recipes,
     "rga.schedule": lr_schedule,
 }

@@ -9,7 +9,27 @@ from rga.data.loaders import Batch
 from rga.data.samples import Sample
 from rga.device import distributed
 from rga.models import ReIDModel
-from rga.training.step import StepResult
+from rga.training.step import NonFiniteLossError
+
+
+def check_fit(
+    model: ReIDModel,
+    samples: Sequence[Sample],
+    p: int,
+    accumulate: int,
+    graphs: bool,
+    compile: bool,
+    path: str | Path | None,
+    save_every: int,
+    keep: int,
+    resume: bool | str,
+) -> None:
+    """All checks of the arguments of `rga.fit`, which are these; ValueError for the first that cannot be."""
+    check_labels(model, samples)
+    check_saving(path, save_every, keep, resume)
+    check_division(p, accumulate)
+    if graphs:
+        check_graphs(next(model.parameters()).device, accumulate, compile)
 
 
 def check_labels(model: ReIDModel, samples: Sequence[Sample]) -> None:
@@ -60,15 +80,14 @@ def check_weights(model: ReIDModel, step: int) -> None:
 
 
 def nan_message(
-    result: StepResult, where: dict, batch: Batch, samples: Sequence[Sample], path: str | Path | None
+    error: NonFiniteLossError, at: dict, batch: Batch, samples: Sequence[Sample], path: str | Path | None
 ) -> str:
-    """What to say of a step whose loss became NaN or Inf. where: step, epoch and lr of it."""
+    """What to say of a step whose loss became NaN or Inf. at: its step, epoch and lr."""
     names = [Path(samples[index].path).name for index in batch.indices.tolist()]
     saved = path is not None and Path(path).exists()
     return (
-        f"the loss became {result.loss} (identity {result.identity}, triplet {result.triplet}) at step "
-        f"{where['step']}, epoch {where['epoch']}, learning rate {where['lr']:.2g}; the weights are as before the step "
-        "(BatchNorm's running statistics may not be: load a checkpoint), "
+        f"{error} at step {at['step']}, epoch {at['epoch']}, learning rate {at['lr']:.2g}; the weights are as before "
+        "the step (BatchNorm's running statistics may not be: load a checkpoint), "
         f"{f'the last good checkpoint is {path}' if saved else 'nothing was saved'}. "
         f"The batch was {', '.join(names)}. Use a smaller lr, start from pretrained weights, or precision='fp32'."
     )

@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from rga.data.loaders import train_loader
 from rga.data.samples import Sample
 from rga.device import distributed
-from rga.device.cuda_graphs import make_graphed
 from rga.device.precision import Precision, make_scaler
 from rga.models import ReIDModel
 from rga.training import checks
@@ -25,7 +24,7 @@ from rga.training.log import Log
 from rga.training.lr_schedule import paper_schedule
 from rga.training.resume import TrainingState, digest, should_resume
 from rga.training.rng_state import set_rng_state
-from rga.training.step import NonFiniteLossError, training_step, wrap_network
+from rga.training.step import NonFiniteLossError, prepare_network, training_step
 
 logger = logging.getLogger(__name__)
 
@@ -104,24 +103,24 @@ def fit(
             saved then, so the last checkpoint is a good one.
     """
     device = next(model.parameters()).device
-    checks.check_labels(model, samples)
-    checks.check_saving(path, save_every, keep, resume)
-    checks.check_division(p, accumulate)
-    if graphs:
-        checks.check_graphs(device, accumulate, compile)
+    checks.check_fit(model, samples, p, accumulate, graphs, compile, path, save_every, keep, resume)
+
+    # The network, its batches, its optimizer.
     if channels_last:
         model.to(memory_format=torch.channels_last)
     if sync_norm and distributed.world() > 1:
         distributed.sync_batch_norm(model)
-    share = distributed.rank(), distributed.world()
     # A folder is filled by one process; what is kept in memory, each keeps.
     with nullcontext() if isinstance(cache, bool) else distributed.first_before_others():
+        share = distributed.rank(), distributed.world()
         loader = train_loader(
             samples, model.size, p, k, seed, workers, cache, every_image=every_image, share=share
         )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trained, lr, weight_decay=weight_decay, fused=fused)
     scheduler, scaler = schedule(optimizer), make_scaler(device, precision)
+
+    # Resume where a checkpoint left off.
     settings = {"p": p, "k": k, "every_image": every_image, "images": len(samples), "seed": seed}
     settings |= {"samples": digest(samples), "processes": distributed.world()}
     settings |= {"epochs": epochs, "precision": precision, "accumulate": accumulate}
@@ -129,18 +128,16 @@ def fit(
     settings |= {"lr": lr, "weight_decay": weight_decay, "smoothing": smoothing, "margin": margin}
     state = TrainingState(model, optimizer, scheduler, scaler, settings)
     logs, rng_state = state.load(path, len(loader)) if should_resume(path, resume) else ([], None)
+
     _log_start(model, device, precision)
-    if graphs:
-        network = make_graphed(model, (p * k, 3, *model.size), precision)
-    else:
-        network = wrap_network(model, device, compile)
+    network = prepare_network(model, (p * k, 3, *model.size), precision, graphs=graphs, compile=compile)
     step = partial(training_step, network, optimizer=optimizer, scaler=scaler, precision=precision)
     step = partial(step, smoothing=smoothing, margin=margin, accumulate=accumulate, gather=gather)
 
     yield from logs
     if rng_state is not None:  # set now, since the caller's loop body may have drawn numbers
         set_rng_state(rng_state, device)
-    warned: set[str] = set()
+    totals, warned = {"steps": epochs * len(loader), "epochs": epochs}, set()
     with defer_stop_signals() if path is not None else nullcontext(lambda: False) as stopping:
         for epoch in range(len(logs) // len(loader), epochs):
             model.train()
@@ -148,27 +145,15 @@ def fit(
             started = time.perf_counter()
             for batch in loader:
                 waited = time.perf_counter() - started
-                where = {
-                    "step": len(logs) + 1,
-                    "steps": epochs * len(loader),
-                    "epoch": epoch + 1,
-                    "epochs": epochs,
-                }
-                where["lr"] = scheduler.get_last_lr()[0]
+                at = {"step": len(logs) + 1, "epoch": epoch + 1, "lr": scheduler.get_last_lr()[0]}
                 try:
                     result = step(batch=batch, stopping=stopping)
                 except NonFiniteLossError as error:
-                    raise ValueError(checks.nan_message(error.result, where, batch, samples, path)) from None
+                    raise ValueError(checks.nan_message(error, at, batch, samples, path)) from None
                 seconds = time.perf_counter() - started
-                log = Log(
-                    **where,
-                    loss=result.loss,
-                    identity=result.identity,
-                    triplet=result.triplet,
-                    images_per_second=p * k / seconds,
-                    waiting=waited / seconds,
-                )
-                logs.append(log)
+                losses = {"loss": result.loss, "identity": result.identity, "triplet": result.triplet}
+                speed = {"images_per_second": p * k / seconds, "waiting": waited / seconds}
+                logs.append(log := Log(**at, **totals, **losses, **speed))
                 if log.ends_epoch:
                     scheduler.step()
                 yield log

@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 
 from rga.data.loaders import Batch, network_input
 from rga.device import distributed
+from rga.device.cuda_graphs import make_graphed
 from rga.device.precision import Precision, autocast, matmul_precision
 from rga.training.losses import batch_hard, check_pairs, identity_loss
 
@@ -134,9 +135,13 @@ def gradient_sync(network: nn.Module, last: bool) -> AbstractContextManager:
     return nullcontext() if last or distributed.world() == 1 else network.no_sync()
 
 
-def wrap_network(model: nn.Module, device: torch.device, compile: bool) -> nn.Module:
-    """What a step calls: the model, its gradients averaged over processes, compiled, as asked for."""
-    network = model
+def prepare_network(
+    model: nn.Module, shape: tuple[int, int, int, int], precision: Precision, graphs: bool, compile: bool
+) -> nn.Module:
+    """What a step calls: the model as CUDA graphs for images of this shape, or for several processes, or compiled."""
+    if graphs:
+        return make_graphed(model, shape, precision)
+    device = next(model.parameters()).device
     if distributed.world() > 1:
-        network = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
-    return torch.compile(network, dynamic=False) if compile else network
+        model = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
+    return torch.compile(model, dynamic=False) if compile else model
