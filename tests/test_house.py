@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
-from contextlib import suppress
+from contextlib import chdir, suppress
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import rga
+from rga.data import Splits
+from rga.runs.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -100,6 +102,65 @@ def test_what_the_readmes_commands_write_is_not_committed():
     assert len(written) >= 3 and ignored == [*written, *usual]
 
 
-def test_no_page_has_a_place_that_is_unfilled():
-    for page in (*ROOT.glob("*.md"), *ROOT.glob("*/README.md")):
-        assert not re.search(r"@\w+@", page.read_text(encoding="utf-8")), page
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("docs/*.md")]
+FOLDERS = "rga|tests|bench|docs|results|notebooks"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_exists(page):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    paths = re.findall(rf"[ `]((?:{FOLDERS})/[\w./]*\w)", text)
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert not missing + [path for path in paths if not (ROOT / path).exists()]
+    assert not re.search(r"@\w+@", text)
+
+
+def test_no_table_stands_on_two_pages():
+    heads = [
+        line
+        for page in PAGES
+        for line in re.findall(r"^(\|.*\|)\n\|-", page.read_text(encoding="utf-8"), re.MULTILINE)
+        if line.count("|") > 4
+    ]
+    assert len(heads) == len(set(heads))
+
+
+def test_the_options_that_docs_training_explains_exist():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    foreign = {"signal", "requeue", "shutdown_timeout"}  # of Slurm and torchrun
+    named = {name.replace("-", "_") for name in re.findall(r"`--([a-z-]+)", page)}
+    assert named - foreign <= Recipe.__dataclass_fields__.keys()
+
+
+def test_the_readmes_python_runs(samples, tmp_path, monkeypatch):
+    """As written, but on four people for one epoch."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    fit, less = rga.fit, {"epochs": 1, "p": 2, "k": 2}
+    monkeypatch.setattr(rga, "fit", lambda *values, **options: fit(*values, **options | less))
+    people = Splits("four people", samples, samples, samples)
+    monkeypatch.setattr(rga.data, "load", lambda name: people)
+    names = {}
+    with chdir(tmp_path):
+        for code in re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL):
+            exec(code, names)
+    written = {path.name for path in (tmp_path / "runs" / "mine").iterdir()}
+    assert written == {"checkpoint.pt", "explorer.html"}
+    assert names["gates"] and names["embedding"].shape[0] == 4
+
+
+def test_the_workflow_runs_make_test_and_may_only_read():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["test"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make test"]
+    assert workflow["permissions"] == {"contents": "read"}
+    assert PROJECT["requires-python"] == f">={job['strategy']['matrix']['python'][0]}"
+
+
+def test_pre_commit_runs_the_pinned_tools():
+    """Those of .venv, so that no version is stated twice."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (repository,) = config["repos"]
+    assert repository["repo"] == "local"
+    tools = [hook["entry"].split()[0] for hook in repository["hooks"]]
+    assert tools == [".venv/bin/ruff", ".venv/bin/ruff", ".venv/bin/python"]
