@@ -1,10 +1,12 @@
 """The files around the package agree with each other."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import tomllib
 from contextlib import chdir, suppress
+from functools import wraps
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import rga
+from rga.__main__ import COMMANDS, main
 from rga.data import Splits
 from rga.runs.recipe import Recipe
 
@@ -131,6 +134,17 @@ def test_the_options_that_docs_training_explains_exist():
     foreign = {"signal", "requeue", "shutdown_timeout"}  # of Slurm and torchrun
     named = {name.replace("-", "_") for name in re.findall(r"`--([a-z-]+)", page)}
     assert named - foreign <= Recipe.__dataclass_fields__.keys()
+
+
+def test_the_commands_on_the_pages_are_understood(monkeypatch):
+    ran = []
+    for name, (add_arguments, run) in COMMANDS.items():
+        monkeypatch.setitem(COMMANDS, name, (add_arguments, wraps(run)(lambda args: ran.append(args) or 0)))
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES).replace("\\\n", "")
+    commands = re.findall(r"^(?: {4}.*)?(?:python|torchrun.*) -m rga (\w.*)$", text, re.MULTILINE)
+    for command in commands:
+        assert main(shlex.split(command, comments=True)) == 0, command
+    assert len(ran) == len(commands) > 15
 
 
 def test_the_readmes_python_runs(samples, tmp_path, monkeypatch):
