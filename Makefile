@@ -21,7 +21,7 @@ help:
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    everything that CI runs: check, tests, the stored notebooks, the whole series"
 	@echo "make check   style and import floors only (seconds)"
-	@echo "make format  let ruff put the code in order"
+	@echo "make format  format the code with ruff, and fix what it can"
 	@echo "make store   run the notebooks again and store their outputs (ARGS=\"03_train\" for one)"
 	@echo "make bench   measure a training step: RGA, the plain and the literal network, every attention, every option"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
@@ -51,7 +51,7 @@ lab: $(READY)
 
 check: $(READY)
 	@$(PY) -m ruff check --quiet
-	@$(PY) -m ruff format --check --quiet || { echo "Not in ruff's format. Put it in order: make format"; exit 1; }
+	@$(PY) -m ruff format --check --quiet || { echo "Not in ruff's format. To format it: make format"; exit 1; }
 	@$(VENV)/bin/lint-imports --no-cache --no-logo
 
 # tests/ (with the series through papermill), then nbval on the stored notebooks: every cell of those that give the
