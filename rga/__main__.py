@@ -5,6 +5,7 @@ import sys
 
 from rga.commands import data, evaluate, export, search, train, verify
 from rga.commands.options import subcommand
+from rga.version import __version__
 
 COMMANDS = {
     "prepare": (data.prepare_arguments, data.prepare),
@@ -18,26 +19,26 @@ COMMANDS = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs a command and returns its exit status: 0, or 1 with the reason on stderr. Wrong usage exits with 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a notebook's is not a file
-            stream.reconfigure(
-                errors="replace"
-            )  # a name that the terminal cannot show shall not end the command
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m rga", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"rga {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add_arguments, run) in COMMANDS.items():
         command = subcommand(commands, name, run)
         command.set_defaults(run=run)
         add_arguments(command)
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command and returns its exit status: 0, or 1 with the error on stderr. Wrong usage exits with 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a notebook's is not a file
+            stream.reconfigure(errors="replace")  # for a file name that the terminal cannot show
+    args = make_parser().parse_args(arguments)
     try:
         return args.run(args)
-    except (
-        ValueError,
-        OSError,
-    ) as error:  # meant for users; any other is a fault of ours, with its traceback
+    except (ValueError, OSError) as error:  # meant for users; any other is a bug, with its traceback
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Turn images into features, and score the ranking that they make."""
+"""Extract features (embeddings) of images, and evaluate the ranking that they give."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from rga.models.hooks import evaluating
 
 
 class Embeddings(NamedTuple):
-    """N images as the network sees them, on the CPU, in the order of the samples."""
+    """Features of N images, on the CPU, in the order of the samples."""
 
     feature: Tensor  # (N, F) float32, before the BN neck
     embedding: Tensor  # (N, F) float32, after it
@@ -40,15 +40,25 @@ def embed(
     workers: int = 0,
     flip: bool = False,
 ) -> Embeddings:
-    """Features of every sample, without augmentation; the model's mode is left as it was.
+    """Extract the features of every sample, without augmentation; leaves the model's mode as it was.
 
-    precision: as in `rga.fit`. flip: the mean of the features of each image and of its mirror image, for twice the
-    time. Several processes share the images, and all of them get the features of all, by the first one's BatchNorm
-    statistics, which are also those of its checkpoints. Raises ValueError without samples.
+    Several processes share the images, and each gets the features of all, by the first one's BatchNorm statistics,
+    which are also those of its checkpoints.
+
+    Args:
+        model: from `create_model` or `load_model`, on the device to compute on.
+        samples: the images.
+        batch_size: images in a forward pass of this process.
+        precision: as in `rga.fit`.
+        workers: processes that read images; 0: this one.
+        flip: average the features of each image and of its mirror image, for twice the time.
+
+    Raises:
+        ValueError: there is no sample.
     """
     if not samples:
         raise ValueError("there is no image to embed: expected at least one sample, got none.")
-    device, parts = next(model.parameters()).device, []
+    device, batches = next(model.parameters()).device, []
     model.to(memory_format=torch.channels_last)
     distributed.share_buffers(model)
     mine = samples[distributed.rank() :: distributed.world()]
@@ -59,8 +69,8 @@ def embed(
                 outputs = [model(view) for view in ((images, images.flip(-1)) if flip else (images,))]
             feature = sum(output.feature.float() for output in outputs) / len(outputs)
             embedding = sum(output.embedding.float() for output in outputs) / len(outputs)
-            parts.append((feature.cpu(), embedding.cpu(), batch.pids, batch.camids))
-    own = [torch.cat(column) for column in zip(*parts, strict=True)]
+            batches.append((feature.cpu(), embedding.cpu(), batch.pids, batch.camids))
+    own = [torch.cat(column) for column in zip(*batches, strict=True)]
     everyone = [columns for columns in distributed.gather_objects(own) if columns]
     # Process r of n took the images r, r + n, …: back in the order of the samples.
     order = torch.cat([torch.arange(len(samples))[r :: distributed.world()] for r in range(len(everyone))])
@@ -68,7 +78,7 @@ def embed(
 
 
 class Evaluation(NamedTuple):
-    """Rankings by both features, and the features themselves."""
+    """Rankings by either feature, and the features themselves."""
 
     feature: Ranking  # before the BN neck
     embedding: Ranking  # after it
@@ -86,11 +96,17 @@ def evaluate(
     flip: bool = False,
     multi_query: bool = False,
 ) -> Evaluation:
-    """The official protocol: cosine distance, junk left out, no flip, no re-ranking (paper, section 4.1).
+    """Evaluate by the official protocol: cosine distance, junk left out, no flip, no re-ranking (paper, section 4.1).
 
-    Sets whose gallery holds one image of each identity (`splits.single_shot`) are ranked by that rule. flip: as in
-    `embed`. multi_query: each query's feature is the mean of those of `splits.multi_query` of its person and camera;
-    ValueError if the set has no such images.
+    Sets whose gallery holds one image of each identity (`splits.single_shot`) are ranked by that rule.
+
+    Args:
+        model: see `embed`; so for batch_size, precision, workers and flip.
+        splits: whose query and gallery are ranked.
+        multi_query: a query's feature is the mean over the images in `splits.multi_query` of its person and camera.
+
+    Raises:
+        ValueError: multi_query for a set without such images; a feature that is NaN or Inf.
     """
     if multi_query and not splits.multi_query:
         raise ValueError(
@@ -112,7 +128,7 @@ def evaluate(
 
 
 def _averaged(images: Embeddings, queries: Sequence[Sample]) -> Embeddings:
-    """For each query the mean of the images of its person by its camera."""
+    """For each query, the mean feature of the images of its person by its camera."""
     pids, camids = (torch.tensor(column) for column in ([q.pid for q in queries], [q.camid for q in queries]))
     feature, embedding = (
         multi_query_features(features, images.pids, images.camids, pids, camids)

@@ -1,8 +1,8 @@
-"""Write a network into a file that runs without this package: ONNX, or a program of torch.export.
+"""Export a network to a file that runs without this package: ONNX, or a program of torch.export.
 
-Both take the bytes of images and give features of length 1, so that nothing remains outside the file to be got wrong
-but the resize. Neither is bound to a batch size; both are bound to the network's image size. A file is compared with
-the network before it gets its name.
+Both map uint8 images to L2-normalised features, so that of all preprocessing only the resize is left to the user.
+The batch size is dynamic, the image size that of the network. A file's outputs are compared with the network's before
+it gets its name.
 """
 
 import copy
@@ -20,8 +20,8 @@ from rga.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from rga.io.atomic_write import atomic_write
 from rga.models import Output, ReIDModel
 
-TOLERANCE = 1e-4  # largest difference in any component of a feature of length 1
-BATCHES = (1, 5)  # that files are compared with
+TOLERANCE = 1e-4  # the largest absolute difference in any component of an L2-normalised feature
+BATCHES = (1, 5)  # batch sizes of the comparison
 INPUT = "images"
 
 
@@ -29,16 +29,15 @@ class Exported(NamedTuple):
     """What was written."""
 
     path: Path
-    about: dict  # what the file says of itself
-    difference: float  # the largest between the file's features and the network's
+    about: dict  # the metadata in the file
+    difference: float  # the largest absolute one between the file's features and the network's
 
 
 class Embedder(nn.Module):
-    """The exported part of a network: images (B, 3, H, W) -> features (B, F) of length 1. On the CPU, in eval mode.
+    """What is exported: images (B, 3, H, W) -> L2-normalised features (B, F). A copy, on the CPU, in eval mode.
 
-    output: "embedding", after the BN neck, or "feature", before it. normalised: the images are float32 and normalised
-    already (`rga.data.transforms.normalise`); otherwise they are uint8, red, green, blue. Copies the network.
-    Raises ValueError for an output that is neither.
+    output: "embedding", after the BN neck, or "feature", before it. normalised: the images are float32 and already
+    normalised (`rga.data.transforms.normalise`); otherwise they are uint8, RGB. Raises ValueError for another output.
     """
 
     def __init__(
@@ -64,14 +63,14 @@ class Embedder(nn.Module):
         return F.normalize(getattr(Output(*self.model(images)), self.output))
 
     def example(self, batch: int) -> Tensor:
-        """(B, 3, H, W) images of large random patches: each unlike the next, where noise would look all the same."""
+        """(B, 3, H, W) images of large random patches: they differ from each other, as pixel noise would not."""
         drawn = torch.Generator().manual_seed(batch)
         patches = torch.randint(0, 256, (batch, 3, 8, 4), dtype=torch.uint8, generator=drawn).float()
         images = F.interpolate(patches, self.size)
         return (images - self.mean) / self.std if self.normalised else images.to(torch.uint8)
 
     def about(self) -> dict:
-        """What whoever uses the file has to know."""
+        """The metadata: what a user of the file has to know."""
         return {
             "input": "float32, normalised" if self.normalised else "uint8, RGB",
             "size": list(self.size),
@@ -91,16 +90,16 @@ def to_onnx(
     normalised: bool = False,
     about: Mapping = {},
 ) -> Exported:
-    """Write the network as ONNX, weights included: `images` (batch, 3, H, W) -> `output` (batch, F) of length 1.
+    """Export to ONNX, weights included: `images` (batch, 3, H, W) -> `output` (batch, F), L2-normalised.
 
         session = onnxruntime.InferenceSession(path)
         (features,) = session.run(None, {"images": images})
         about = json.loads(session.get_modelmeta().custom_metadata_map["rga"])
 
-    path: its name ends in .onnx. output, normalised: see `Embedder`. about: what else the file is to say of itself,
-    JSON. Needs onnx, onnxscript and onnxruntime. Raises ValueError if they are not there, for a path or an output that
-    cannot be, and if what onnxruntime makes of the file is further than TOLERANCE from the network; no file is left
-    then, nor an older one lost.
+    path: its name ends in .onnx. output, normalised: see `Embedder`. about: further metadata, JSON. The opset is the
+    default of `torch.onnx.export`. Needs onnx, onnxscript and onnxruntime. Raises ValueError if they are not
+    installed, for another path or output, and if onnxruntime's features differ from the network's by more than
+    TOLERANCE; then no file is written, nor an older one replaced.
     """
     wanted = ("onnx", "onnxscript", "onnxruntime")
     if missing := [name for name in wanted if importlib.util.find_spec(name) is None]:
@@ -135,14 +134,14 @@ def to_torch(
     normalised: bool = False,
     about: Mapping = {},
 ) -> Exported:
-    """Write the network as a program of torch.export (.pt2), on the CPU: images (B, 3, H, W) -> (B, F) of length 1.
+    """Export to a program of torch.export (.pt2), on the CPU: images (B, 3, H, W) -> (B, F), L2-normalised.
 
         extra = {"rga.json": ""}
         program = torch.export.load(path, extra_files=extra)
         features, about = program.module()(images), json.loads(extra["rga.json"])
 
     `move_to_device_pass(program, "cuda")` of torch.export.passes moves it. Arguments and errors: see `to_onnx`, but
-    the file's name ends in .pt2, and it needs no packages.
+    the file's name ends in .pt2, and no package is needed.
     """
     path, network = _named(path, ".pt2"), Embedder(model, output, normalised)
     program = torch.export.export(network, (network.example(2),), dynamic_shapes=_any_batch(), strict=False)
@@ -172,15 +171,15 @@ def _write(
     save: Callable[[Path], None],
     load: Callable[[Path], Callable[[Tensor], Tensor]],
 ) -> Exported:
-    """Save under a temporary name, load, compare, and rename."""
+    """Save under a temporary name, load again, compare, and rename."""
     with atomic_write(path) as partial:
         save(partial)
         exported, images = load(partial), [network.example(batch) for batch in BATCHES]
         difference = torch.stack([(exported(x) - network(x)).abs().max() for x in images]).max().item()
         if not difference <= TOLERANCE:  # also for NaN
             raise ValueError(
-                f"expected the exported network to give what the network gives, within {TOLERANCE:g}, got a difference "
-                f"of {difference:g}, so {path} was not written: look whether the network itself gives NaN, or try the "
+                f"expected the file to output what the network outputs, within {TOLERANCE:g}, got a difference of "
+                f"{difference:g}, so {path} was not written: check whether the network itself outputs NaN, or try the "
                 "other format, or other versions of torch and onnxruntime."
             )
     return Exported(path, about, difference)

@@ -1,4 +1,4 @@
-"""Find a person in a folder of images: features of every image in one file, kept up to date, searched exactly."""
+"""Person search: an index of the features of all images in a folder, updated incrementally, and exact k-NN search."""
 
 import hashlib
 import importlib.util
@@ -21,38 +21,38 @@ from rga.io.atomic_write import atomic_write
 from rga.models import ReIDModel
 
 FORMAT = 1
-LARGE = 100_000  # images: from here on faiss searches, where it is installed
+LARGE = 100_000  # images from which on faiss searches, where it is installed
 CHUNK = 1024  # images embedded between two steps of the progress bar
-QUERIES, ROWS = 256, 65_536  # compared at once: 64 MiB of similarities
+QUERIES, ROWS = 256, 65_536  # a chunk of the similarity matrix: 64 MiB
 
 
 class Found(NamedTuple):
     """The k nearest images of each of Q queries, nearest first."""
 
-    distances: Tensor  # (Q, k) float32, 0 … 2: 1 - cosine
+    distances: Tensor  # (Q, k) float32, 0 … 2: 1 - cosine similarity
     positions: Tensor  # (Q, k) int64: rows of the index
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """N images of a folder as one network sees them.
+    """The features of N images of a folder, by one network.
 
-    It recognises people: keep it as carefully as the images themselves.
+    They identify people: protect the file as you would the images themselves.
     """
 
     model: str  # fingerprint of the network
-    flip: bool  # whether the features are means of each image's and its mirror image's
-    paths: tuple[str, ...]  # N, below the folder, with forward slashes, sorted
-    stamps: Tensor  # (N, 2) int64: bytes of the file, nanoseconds of its last change
-    features: Tensor  # (N, F) float32 of length 1: embeddings, after the BN neck
+    flip: bool  # whether features are averaged over each image and its mirror image
+    paths: tuple[str, ...]  # N, relative to the folder, with forward slashes, sorted
+    stamps: Tensor  # (N, 2) int64: size of the file in bytes, time of its last change in ns
+    features: Tensor  # (N, F) float32: embeddings, after the BN neck, L2-normalised
     unreadable: tuple[str, ...] = ()  # images of the folder that are left out
 
     def search(self, query_features: Tensor, k: int = 10, use_faiss: bool | None = None) -> Found:
-        """The k images (all, if there are fewer) with the features nearest to each of (Q, F).
+        """The k nearest neighbours of each of (Q, F) features by cosine similarity; all images, if there are fewer.
 
-        Exact, and in chunks: memory does not grow with Q x N. use_faiss: None takes faiss for LARGE indices where it
-        is installed, which is up to twice as fast and finds the same. Raises ValueError for k below 1 and for
-        features that are not numbers or not as long as those of the index.
+        Exact, and in chunks: memory does not grow with Q x N. use_faiss: None uses faiss for LARGE indices where it
+        is installed, up to twice as fast with the same result. Raises ValueError for k below 1 and for features that
+        are NaN or Inf or of another dimension than the index.
         """
         if k < 1:
             raise ValueError(f"expected to look for at least k = 1 image, got k = {k}.")
@@ -64,18 +64,18 @@ class Index:
         queries = _unit(query_features.cpu(), "the queries")
         if use_faiss is None:
             use_faiss = len(self.paths) >= LARGE and importlib.util.find_spec("faiss") is not None
-        nearest = _nearest_by_faiss if use_faiss else _nearest
-        similarities, positions = nearest(queries, self.features, min(k, len(self.paths)))
+        knn = _knn_by_faiss if use_faiss else _knn
+        similarities, positions = knn(queries, self.features, min(k, len(self.paths)))
         return Found((1 - similarities).clamp(min=0), positions)
 
     def save(self, path: str | Path) -> None:
-        """Write the index to a file, which is whole or not there."""
+        """Write the index to a file, atomically."""
         with atomic_write(path) as partial:
             torch.save({"format": FORMAT, "index": vars(self)}, partial)
 
 
 def load_index(path: str | Path, model: ReIDModel | None = None) -> Index:
-    """The index in a file; model: the network that it must be of.
+    """Read an index from a file; model: the network that its features must be of.
 
     Raises FileNotFoundError, and ValueError for another kind of file or an index of another network.
     """
@@ -85,9 +85,9 @@ def load_index(path: str | Path, model: ReIDModel | None = None) -> Index:
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds, with advice that does not fit here
+    except Exception as error:  # torch raises many kinds, with advice that does not apply
         raise ValueError(
-            f"expected an index written by rga in {path}, got a file that is cut short or of another kind."
+            f"expected an index written by rga in {path}, got a file that is truncated or of another kind."
         ) from error
     known = isinstance(content, dict) and content.get("format") == FORMAT
     if not known or content.get("index", {}).keys() != {field.name for field in fields(Index)}:
@@ -111,43 +111,45 @@ def build_index(
     batch_size: int = 64,
     workers: int = 0,
 ) -> Index:
-    """An index of all images in a folder and the folders below it, whatever their names.
+    """Build or update the index of all images in a folder and its subfolders, whatever their names.
 
-    path: a file to keep the index in. What is in it already and has not changed since, by size and time of the file,
-    is not embedded again; what is no longer in the folder is left out. flip: as in `rga.embed`; embed the queries
-    alike. skip_unreadable: leave out files that are no whole images, and list them in `unreadable`; otherwise they
-    are an error, raised at the end, so that the index of the others is kept.
+    Args:
+        model: the network that extracts the features.
+        folder: the images.
+        path: file of the index. Images that it holds and that have not changed since, by size and time of their
+            file, are not embedded again; images that have gone from the folder are dropped.
+        flip: as in `rga.embed`; use the same for the queries.
+        skip_unreadable: leave out corrupt images and list them in `unreadable`; otherwise they are an error, raised
+            after the index of the others is saved.
+        batch_size, workers: as in `rga.embed`.
 
-    Raises FileNotFoundError if there is no such folder or no image in it, ValueError for unreadable images and if
-    `path` holds something else, or an index of another network or with another flip.
+    Raises:
+        FileNotFoundError: there is no such folder, or no image in it.
+        ValueError: unreadable images; a file at `path` that is no index, or one of another network or flip.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a folder of images at {folder}, found none.")
-    # Stamped before they are read: what changes meanwhile is seen next time.
+    # Stamped before they are read: what changes in the meantime is noticed next time.
     images = [(name, *_stamp(folder / name)) for name in sorted(images_in(folder, nested=True))]
     if not images:
         raise FileNotFoundError(
             f"expected images in {folder} or in folders below it, found no .jpg, .png, …."
         )
-    known, features = {}, []
-    if kept := path is not None and Path(path).exists():
+    known, features = [], []
+    if exists := path is not None and Path(path).exists():
         old = load_index(path, model)
         if old.flip != flip:
             raise ValueError(
                 f"{path} is an index with flip={old.flip}: ask for that, or delete the file or name another."
             )
-        known = {
-            (name, *stamp): row
-            for row, (name, stamp) in enumerate(zip(old.paths, old.stamps.tolist(), strict=True))
-        }
+        known = [(name, *stamp) for name, stamp in zip(old.paths, old.stamps.tolist(), strict=True)]
         features = [old.features]
-    new = [image for image in images if image not in known]
+    new = sorted(set(images) - set(known))
     options = {"flip": flip, "batch_size": batch_size, "workers": workers}
     added, faults = _embed(model, folder, [name for name, *_ in new], **options)
-    rows = known | {
-        image: row for row, image in enumerate((i for i in new if i[0] not in faults), start=len(known))
-    }
+    embedded = known + [image for image in new if image[0] not in faults]
+    rows = {image: row for row, image in enumerate(embedded)}
     found = [image for image in images if image in rows]
     if not found:
         raise ValueError(f"none of the {len(images)} images in {folder} can be read: {_first(faults)}")
@@ -159,7 +161,7 @@ def build_index(
         torch.cat(features + added)[[rows[image] for image in found]],
         tuple(faults),
     )
-    if path is not None and not (kept and list(known) == found):
+    if path is not None and not (exists and known == found):
         index.save(path)
     if faults and not skip_unreadable:
         raise ValueError(
@@ -170,9 +172,9 @@ def build_index(
 
 
 def fingerprint(model: ReIDModel) -> str:
-    """SHA-256 of a network's configuration and weights: the same on every device, and for what a checkpoint restores.
+    """SHA-256 of a network's configuration and weights: the same on every device, and after saving and loading.
 
-    What the weights were before training does not count, nor an option that is None, as of older checkpoints.
+    The weights before training do not count, nor an option that is None, as in older checkpoints.
     """
     config = {k: value for k, value in model.config.items() if k != "weights" and value is not None}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
@@ -183,18 +185,16 @@ def fingerprint(model: ReIDModel) -> str:
 
 
 def _unit(features: Tensor, whose: str) -> Tensor:
-    """(N, F) -> (N, F) float32 of length 1. Raises ValueError for features that are not numbers."""
+    """(N, F) -> (N, F) float32, L2-normalised. Raises ValueError for NaN and Inf."""
     if not features.isfinite().all():
-        raise ValueError(
-            f"expected features that are numbers, got NaN or infinity for {whose}: the network is broken."
-        )
+        raise ValueError(f"expected finite features, got NaN or Inf for {whose}: the network is broken.")
     return F.normalize(features.float(), dim=1)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
         state = path.stat()
-    except OSError:  # a link to nowhere: reading it will fail and say so
+    except OSError:  # a dangling link: reading it will fail and say so
         return -1, -1
     return state.st_size, state.st_mtime_ns
 
@@ -202,7 +202,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _embed(
     model: ReIDModel, folder: Path, names: Sequence[str], **options: int
 ) -> tuple[list[Tensor], dict[str, Exception]]:
-    """Features of the images that can be read, in parts, and {name: what is wrong} of the others."""
+    """Features of the images that can be read, in chunks, and {name: error} of the others."""
     features, faults = [], {}
 
     def add(names):
@@ -211,17 +211,17 @@ def _embed(
 
     with tqdm(total=len(names), desc="embedding images", unit="image", delay=3) as bar:
         for start in range(0, len(names), CHUNK):
-            part = names[start : start + CHUNK]
+            chunk = names[start : start + CHUNK]
             try:
-                add(part)
+                add(chunk)
             except (ValueError, OSError):
-                broken = {name: error for name in part if (error := _fault(folder / name))}
+                broken = {name: error for name in chunk if (error := _fault(folder / name))}
                 if not broken:
                     raise
                 faults |= broken
-                if whole := [name for name in part if name not in broken]:
-                    add(whole)
-            bar.update(len(part))
+                if readable := [name for name in chunk if name not in broken]:
+                    add(readable)
+            bar.update(len(chunk))
     return features, faults
 
 
@@ -234,18 +234,18 @@ def _fault(path: Path) -> Exception | None:
 
 
 def _first(faults: dict[str, Exception]) -> str:
-    """What is wrong with the first of them, and the names of four more."""
+    """The first error, and the names of four more images."""
     (_, error), *others = faults.items()
     return f"{error}" + "".join(f" Also {name}." for name, _ in others[:4]) + " …" * (len(others) > 4)
 
 
-def _nearest(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """(Q, F), (G, F) of length 1 -> the k largest cosines of each query and their rows, (Q, k) both."""
+def _knn(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """(Q, F), (G, F), both L2-normalised -> the k largest similarities of each query and their rows, (Q, k) both."""
     best = []
-    for some in queries.split(QUERIES):
-        values, rows = some.new_empty(len(some), 0), torch.empty(len(some), 0, dtype=torch.int64)
+    for chunk in queries.split(QUERIES):
+        values, rows = chunk.new_empty(len(chunk), 0), torch.empty(len(chunk), 0, dtype=torch.int64)
         for start in range(0, len(gallery), ROWS):
-            similarity = some @ gallery[start : start + ROWS].T
+            similarity = chunk @ gallery[start : start + ROWS].T
             found = similarity.topk(min(k, similarity.shape[1]))
             values = torch.cat([values, found.values], 1)
             rows = torch.cat([rows, found.indices + start], 1)
@@ -255,8 +255,8 @@ def _nearest(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return tuple(torch.cat(column) for column in zip(*best, strict=True))
 
 
-def _nearest_by_faiss(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The same by faiss: the comparison of its IndexFlatIP, without the copy of the gallery that an index takes."""
+def _knn_by_faiss(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """As `_knn`, by faiss: what its IndexFlatIP computes, without the copy of the gallery that an index takes."""
     import faiss  # only here: it is optional
 
     found = faiss.knn(queries.numpy(), gallery.numpy(), k, metric=faiss.METRIC_INNER_PRODUCT)

@@ -201,7 +201,7 @@ def test_nothing_to_search_in(model, tmp_path):
 def test_a_broken_network_is_no_index(folder, tmp_path):
     broken = create_model("resnet18", "none", num_pids=3, size=(64, 32))
     torch.nn.init.constant_(broken.neck.weight, float("nan"))
-    with pytest.raises(ValueError, match="features that are numbers, got NaN or infinity"):
+    with pytest.raises(ValueError, match="finite features, got NaN or Inf"):
         build_index(broken, folder, tmp_path / "index.pt")
     assert not (tmp_path / "index.pt").exists()
 
@@ -276,7 +276,7 @@ def test_faiss_finds_the_same():
 def test_faiss_is_taken_for_large_galleries_where_it_is_installed(monkeypatch):
     used = []
     monkeypatch.setattr(
-        search, "_nearest_by_faiss", lambda *given: used.append(given) or search._nearest(*given)
+        search, "_knn_by_faiss", lambda *given: used.append(given) or search._knn(*given)
     )
     monkeypatch.setattr(search.importlib.util, "find_spec", lambda name: "installed")
     index = index_of(torch.eye(4))
@@ -297,6 +297,6 @@ def test_what_cannot_be_searched_for():
     for wrong in (torch.ones(4), torch.ones(2, 5)):
         with pytest.raises(ValueError, match=r"expected query features \(Q, 4\)"):
             index.search(wrong)
-    with pytest.raises(ValueError, match="numbers, got NaN or infinity for the queries"):
+    with pytest.raises(ValueError, match="finite features, got NaN or Inf for the queries"):
         index.search(torch.full((1, 4), float("nan")))
     assert index.search(torch.empty(0, 4), 2).positions.shape == (0, 2)

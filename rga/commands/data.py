@@ -23,12 +23,12 @@ def prepare(args: argparse.Namespace) -> int:
     report = doctor.examine(splits, thorough=not args.quick)
     print(f"\n{report}")
     if report.errors:
-        print(f"{splits.name} has errors: mend them before you train or evaluate.", file=sys.stderr)
+        print(f"{splits.name} has errors: fix them before you train or evaluate.", file=sys.stderr)
     return 1 if report.errors else 0
 
 
 def list_arguments(parser: argparse.ArgumentParser) -> None:
-    """None."""
+    """`list` takes none."""
 
 
 def list_sets(args: argparse.Namespace) -> int:

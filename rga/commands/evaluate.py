@@ -16,18 +16,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for one in add_data_sets(parser):
         add_network(one)
         add_flip(one)
-        several = "average each query over all images of its person by its camera (Market-1501's gt_bbox)"
-        one.add_argument("--multi-query", action="store_true", help=several)
-        one.add_argument("--rerank", action="store_true", help="score k-reciprocal re-ranking, too")
-        one.add_argument("--json", type=Path, metavar="FILE", help="write the scores here, too")
+        multi_query = "average each query over all images of its person by its camera (Market-1501's gt_bbox)"
+        one.add_argument("--multi-query", action="store_true", help=multi_query)
+        one.add_argument("--rerank", action="store_true", help="also score k-reciprocal re-ranking")
+        one.add_argument("--json", type=Path, metavar="FILE", help="also write the scores to this file")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score the network in a checkpoint on a data set, by the set's own protocol."""
+    """Evaluate a checkpoint on a data set by the set's own protocol: rank-1, rank-5, rank-10, mAP and mINP."""
     check_outputs(args.json)
     model, splits = load_network(args), load_data(args)
     print(splits)
-    evaluation = evaluate(model, splits, flip=args.flip, multi_query=args.multi_query, workers=args.readers)
+    options = {"flip": args.flip, "multi_query": args.multi_query}
+    evaluation = evaluate(model, splits, workers=args.workers or 0, **options)
     rankings = {"before_neck": evaluation.feature, "after_neck": evaluation.embedding}
     (*features, q_pids, q_camids), (*g_features, g_pids, g_camids) = evaluation.query, evaluation.gallery
     ids = q_pids, g_pids, q_camids, g_camids
@@ -39,12 +40,11 @@ def run(args: argparse.Namespace) -> int:
     print()
     for name, ranking in rankings.items():
         print(f"{name.replace('_', ' '):<{max(map(len, rankings))}} | {ranking}")
-    print(f"chance: rank-1 {chance:.1%}".replace("%", " %"))
+    print(f"chance: rank-1 {100 * chance:.1f} %")
     if args.json:
-        scores = {name: _scores(ranking) for name, ranking in rankings.items()}
         about = {"data": str(splits).splitlines(), "checkpoint": args.checkpoint, "config": model.config}
-        about |= {"network": fingerprint(model), "flip": args.flip, "multi_query": args.multi_query}
-        about |= {"chance_rank1": chance}
+        about |= {"network": fingerprint(model), **options, "chance_rank1": chance}
+        scores = {name: _scores(ranking) for name, ranking in rankings.items()}
         write_json(args.json, about | scores | {"provenance": provenance(args.device)})
     return 0
 

@@ -13,33 +13,28 @@ FORMATS = {"onnx": to_onnx, "torch": to_torch}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `run`."""
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the trained network")
+    network = "checkpoint of the trained network"
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=network)
     kinds = "onnx, or torch: a program of torch.export"
     parser.add_argument("--format", choices=FORMATS, required=True, help=kinds)
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="the file to write: .onnx or .pt2"
-    )
+    out = "the file to write: .onnx or .pt2"
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=out)
     kinds = "after the BN neck (the default), or before it"
     parser.add_argument("--output", choices=("embedding", "feature"), default="embedding", help=kinds)
-    whose = "the file takes float32 images that are normalised already, instead of bytes"
-    parser.add_argument("--normalised", action="store_true", help=whose)
+    pixels = "the input is float32 and already normalised, instead of uint8"
+    parser.add_argument("--normalised", action="store_true", help=pixels)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the network in a checkpoint as ONNX or as a program of torch.export: images in, features of length 1 out.
+    """Export a checkpoint to ONNX or torch.export: images in, L2-normalised features out, any batch size.
 
-    The file is compared with the network before it gets its name; a wrong one is not written.
+    The file's outputs are compared with the network's before it gets its name; a wrong one is not written.
     """
     # It warns of constants that it leaves to the runtime.
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     model = checkpoint.load_model(args.checkpoint)
-    path, about, difference = FORMATS[args.format](
-        model,
-        args.out,
-        output=args.output,
-        normalised=args.normalised,
-        about={"network": fingerprint(model)},
-    )
+    options = {"output": args.output, "normalised": args.normalised, "about": {"network": fingerprint(model)}}
+    path, about, difference = FORMATS[args.format](model, args.out, **options)
     height, width = about["size"]
     pixels = "float32, normalised as rga.data.transforms.normalise does" if args.normalised else "uint8, RGB"
     batches = " and ".join(map(str, BATCHES))

@@ -1,11 +1,16 @@
-"""What several commands take: a data set with options of its own, a network, a device."""
+"""What several commands take: a data set with options of its own, a network, a device.
+
+A data set's options are the parameters of its `load`. tyro derives command lines in this way, too; here it would save
+some thirty lines, but costs three packages, and four of its markers to keep this command line as it is (options after
+the data set's name, None for what is not given, --no-… switches, no prefixes). argparse also reports an error in one
+line, as the rest of this package does.
+"""
 
 import argparse
 import inspect
 import tempfile
 import typing
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,14 +21,15 @@ from rga.models import ReIDModel
 from rga.training import checkpoint
 
 
-def subcommand(commands, name: str, function: Callable) -> argparse.ArgumentParser:
-    """A parser for the command called `name`, which the docstring of `function` explains."""
+def subcommand(commands, name: str, function: Callable, **options) -> argparse.ArgumentParser:
+    """A parser for the command called `name`; its help is the docstring of `function`."""
     return commands.add_parser(
         name,
         help=first_line(function).replace("%", "%%"),
         description=inspect.getdoc(function),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        **options,
     )
 
 
@@ -36,7 +42,8 @@ def add_data_sets(parser: argparse.ArgumentParser) -> list[argparse.ArgumentPars
     names = parser.add_subparsers(required=True, metavar="NAME", dest="name")
     parsers = []
     for name, load in data.DATASETS.items():
-        parsers.append(subcommand(names, name, load))
+        # resolve: --workers of a command takes the place of that of the drawn people, and is passed on to them.
+        parsers.append(subcommand(names, name, load, conflict_handler="resolve"))
         for option in options(load):
             _add_option(parsers[-1], option)
     return parsers
@@ -44,11 +51,9 @@ def add_data_sets(parser: argparse.ArgumentParser) -> list[argparse.ArgumentPars
 
 def load_data(args: argparse.Namespace, examined: bool = True) -> Splits:
     """The data set that the arguments name, with the options that were given: by `data.load`, or `data.read`."""
-    given = {o.name: vars(args)[o.name] for o in options(data.DATASETS[args.name]) if o.name in args}
-    load = data.load if examined else data.read
-    return load(
-        args.name, **{k: tuple(value) if isinstance(value, list) else value for k, value in given.items()}
-    )
+    given = {o.name: vars(args)[o.name] for o in options(data.DATASETS[args.name])}
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
+    return (data.load if examined else data.read)(args.name, **given)
 
 
 def options(load: Callable) -> list[inspect.Parameter]:
@@ -63,28 +68,28 @@ def flag(option: inspect.Parameter) -> str:
 
 
 def _add_option(parser: argparse.ArgumentParser, option: inspect.Parameter) -> None:
-    """What a parameter of `load` takes, by its annotation: a bool is a switch, a tuple takes several values."""
+    """An option for a parameter of `load`, by its annotation: a bool is a switch, a tuple takes several values."""
     kinds = typing.get_args(option.annotation) or (option.annotation,)
     shown = f"default: {option.default}".replace("%", "%%")
-    add = partial(parser.add_argument, default=argparse.SUPPRESS)  # what is not given is not passed on
     if option.name == "root":
-        add("root", metavar="ROOT", nargs=None if option.default is option.empty else "?")
+        parser.add_argument("root", metavar="ROOT", nargs=None if option.default is option.empty else "?")
     elif kinds == (bool,):
-        add(flag(option), action=argparse.BooleanOptionalAction, help=shown)
+        parser.add_argument(flag(option), action=argparse.BooleanOptionalAction, help=shown)
     else:
         several = len(kinds) if typing.get_origin(option.annotation) is tuple else None
-        add(flag(option), type=kinds[0], nargs=several, metavar=kinds[0].__name__.upper(), help=shown)
+        metavar = kinds[0].__name__.upper()
+        parser.add_argument(flag(option), type=kinds[0], nargs=several, metavar=metavar, help=shown)
 
 
-def whole_number(text: str) -> int:
-    """A number of things, for `type=`; argparse says what is wrong with any other text."""
+def positive_int(text: str) -> int:
+    """An int of at least 1, for `type=`; argparse reports any other text."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
     return number
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     """A number between 0 and 1, neither of them, for `type=`."""
     number = float(text)
     if not 0 < number < 1:
@@ -93,7 +98,7 @@ def share(text: str) -> float:
 
 
 def check_outputs(*paths: Path | None) -> None:
-    """OSError for the first file that cannot be written, before hours go by; makes their folders."""
+    """OSError for the first file that cannot be written, before hours of work are lost; makes their folders."""
     for path in filter(None, paths):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,30 +111,33 @@ def check_outputs(*paths: Path | None) -> None:
 
 
 def check_files(paths: Iterable[Path]) -> None:
-    """FileNotFoundError for the first that is not there, before minutes go by."""
+    """FileNotFoundError for the first image that does not exist, before a network is loaded."""
     for path in paths:
         if not path.is_file():
             raise FileNotFoundError(f"there is no image {path}.")
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """The options that `load_network` reads, and how many processes read images for it."""
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="the trained network")
+    """The options that `load_network` reads, and `--workers`, which is None if it is not given."""
+    network = "checkpoint of the trained network"
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help=network)
     parser.add_argument("--device", help="cpu, cuda, cuda:1, …; default: cuda if there is one")
-    parser.add_argument("--readers", type=int, default=0, metavar="N", help="processes that read images")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that read images; default: 0")
+    # Its earlier name.
+    parser.add_argument("--readers", type=int, dest="workers", help=argparse.SUPPRESS)
 
 
 def add_flip(parser: argparse.ArgumentParser) -> None:
-    """Kept apart from `add_network` for verify, which does what its calibration did."""
-    mean = "use the mean of the features of each image and its mirror image"
+    """Not part of `add_network`: verify does what its calibration did."""
+    mean = "average the features of each image and its mirror image, for twice the time"
     parser.add_argument("--flip", action="store_true", help=mean)
 
 
 def load_network(args: argparse.Namespace) -> ReIDModel:
-    """The network in the checkpoint, on the device. Raises ValueError for a device that is not there."""
+    """The network in the checkpoint, on the device. Raises ValueError for a device that does not exist."""
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch raises the one or the other, by how it was built
+    except (RuntimeError, AssertionError) as error:  # which of them depends on how torch was built
         raise ValueError(f"there is no device {device!r} here: {error}") from error
     return checkpoint.load_model(args.checkpoint).to(device)

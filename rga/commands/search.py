@@ -1,4 +1,4 @@
-"""Who looks like this: the images in a folder that are nearest to a query image."""
+"""Person search: the images in a folder that are nearest to a query image."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rga import plot
-from rga.commands.options import add_flip, add_network, check_files, check_outputs, load_network, whole_number
+from rga.commands.options import add_flip, add_network, check_files, check_outputs, load_network, positive_int
 from rga.data import Sample, stack_images
 from rga.data.transforms import Size
 from rga.evaluation import embed
@@ -19,46 +19,40 @@ from rga.io.provenance import provenance
 from rga.metrics import rerank
 from rga.search import Index, build_index
 
-NEIGHBOURS = 20  # k1 of re-ranking
+K1 = 20  # neighbours that re-ranking compares
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `run`."""
     parser.add_argument("queries", nargs="+", type=Path, metavar="QUERY", help="an image of one person")
-    where = "images to search in: any names, in this folder and those below it"
-    parser.add_argument("--gallery", type=Path, required=True, metavar="FOLDER", help=where)
+    folder = "images to search in: any names, in this folder and its subfolders"
+    parser.add_argument("--gallery", type=Path, required=True, metavar="FOLDER", help=folder)
     add_network(parser)
     add_flip(parser)
-    many = "images to find for each query; default: 10"
-    parser.add_argument("-k", type=whole_number, default=10, metavar="N", help=many)
-    again = "k-reciprocal re-ranking of the whole gallery: better lists, much slower"
-    parser.add_argument("--rerank", action="store_true", help=again)
-    kept = "keep the gallery's features here: next time only new and changed images are embedded"
-    parser.add_argument("--index", type=Path, metavar="FILE", help=kept)
-    left = "leave out images that cannot be read"
-    parser.add_argument("--skip-unreadable", action="store_true", help=left)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here, too")
-    sheet = "draw the queries and what was found here (PNG)"
+    k = "nearest images to return for each query; default: 10"
+    parser.add_argument("-k", type=positive_int, default=10, metavar="N", help=k)
+    reranked = "k-reciprocal re-ranking of the whole gallery: better lists, much slower"
+    parser.add_argument("--rerank", action="store_true", help=reranked)
+    index = "save the gallery's features in this file: the next run embeds only new and changed images"
+    parser.add_argument("--index", type=Path, metavar="FILE", help=index)
+    skip = "leave out images that cannot be read, instead of failing"
+    parser.add_argument("--skip-unreadable", action="store_true", help=skip)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
+    sheet = "draw the queries and their nearest images in this file (PNG)"
     parser.add_argument("--sheet", type=Path, metavar="FILE", help=sheet)
 
 
 def run(args: argparse.Namespace) -> int:
-    """The images in a folder that are most like each query image.
+    """Find the k images in a folder that are most similar to each query image, by cosine similarity.
 
-    A query that lies in the folder itself is not found as its own match.
+    A query that is itself in the folder is not returned as its own match.
     """
     check_files(args.queries)
     check_outputs(args.index, args.json, args.sheet)
     model = load_network(args)
     queries = embed(model, [Sample(query, -1, -1) for query in args.queries], flip=args.flip).embedding
-    index = build_index(
-        model,
-        args.gallery,
-        args.index,
-        flip=args.flip,
-        skip_unreadable=args.skip_unreadable,
-        workers=args.readers,
-    )
+    options = {"flip": args.flip, "skip_unreadable": args.skip_unreadable, "workers": args.workers or 0}
+    index = build_index(model, args.gallery, args.index, **options)
     if index.unreadable:
         print(f"left out, cannot be read: {', '.join(index.unreadable)}", file=sys.stderr)
     matches = _matches(args, index, queries)
@@ -68,12 +62,8 @@ def run(args: argparse.Namespace) -> int:
             print("{rank:>4} | {distance:>8.4f} | {similarity:>10.4f} | {path}".format(**row))
     if args.json:
         about = {"gallery": args.gallery, "images": len(index.paths), "unreadable": index.unreadable}
-        about |= {
-            "checkpoint": args.checkpoint,
-            "network": index.model,
-            "flip": args.flip,
-            "rerank": args.rerank,
-        }
+        about |= {"checkpoint": args.checkpoint, "network": index.model}
+        about |= {"flip": args.flip, "rerank": args.rerank}
         answers = [{"query": q, "matches": rows} for q, rows in zip(args.queries, matches, strict=True)]
         write_json(args.json, about | {"queries": answers, "provenance": provenance(args.device)})
     if args.sheet:
@@ -82,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _matches(args: argparse.Namespace, index: Index, queries: Tensor) -> list[list[dict]]:
-    """For each query, the k images nearest to it."""
+    """For each query, its k nearest images."""
     k = args.k + 1  # for the query itself
     distances, positions = _rerank(queries, index, k) if args.rerank else index.search(queries, k)
     similarities = F.cosine_similarity(queries[:, None], index.features[positions], dim=2)
@@ -98,18 +88,18 @@ def _matches(args: argparse.Namespace, index: Index, queries: Tensor) -> list[li
 
 
 def _rerank(queries: Tensor, index: Index, k: int) -> tuple[Tensor, Tensor]:
-    """As Index.search, by re-ranked distances."""
-    if len(queries) + len(index.paths) <= NEIGHBOURS:
+    """As Index.search, by re-ranked distances. Raises ValueError for too small a gallery."""
+    if len(queries) + len(index.paths) <= K1:
         raise ValueError(
-            f"re-ranking compares the {NEIGHBOURS} nearest images of each image, and there are only "
+            f"re-ranking compares the {K1} nearest images of each image, and there are only "
             f"{len(index.paths)} in the gallery: leave out --rerank."
         )
-    distances = rerank(queries, index.features, k1=NEIGHBOURS)
+    distances = rerank(queries, index.features, k1=K1)
     return distances.topk(min(k, distances.shape[1]), largest=False)
 
 
 def _draw(args: argparse.Namespace, matches: list[list[dict]], size: Size) -> None:
-    """The contact sheet: a row for each query, with what was found beside it, and how far each is."""
+    """The contact sheet: a row for each query, with its nearest images and their distances."""
     sheet, below = {}, {}
     for number, (query, rows) in enumerate(zip(args.queries, matches, strict=True), 1):
         paths = [query, *(args.gallery / row["path"] for row in rows)]

@@ -9,12 +9,13 @@ from rga import runs
 from rga.commands.options import first_line
 from rga.device import distributed
 from rga.io.json_files import write_json
-from rga.runs.recipes import RECIPES, Recipe, get_recipe
+from rga.runs.recipe import PATHS, Recipe
+from rga.runs.recipes import RECIPES, get_recipe
 from rga.training.progress import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The fields of a recipe as options; what is not given is as the named recipe says."""
+    """The fields of a recipe as options; what is not given (None) is as the named recipe says."""
     parser.add_argument("profile", nargs="?", default="quick", choices=RECIPES, help=_recipes())
     for name, hint in typing.get_type_hints(Recipe, include_extras=True).items():
         if name == "profile":
@@ -38,7 +39,7 @@ def _recipes() -> str:
 
 
 def _value(text: str) -> str | bool:
-    """true and false are what they say."""
+    """Text, and the bools that it may stand for."""
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, evaluate and report as a recipe says; torchrun -m rga train … does it on several GPUs or machines."""
     recipe = get_recipe(args.profile, **_given(args))
     with distributed.init_distributed() as device:
-        with distributed.first_before_others():  # it draws, unpacks or extracts, and the others find it done
+        with distributed.first_before_others():  # it draws, unpacks or extracts; the others find the files
             splits = recipe.load_data()
         model = recipe.make_model(splits.num_pids).to(device)
         first, logs, started = distributed.rank() == 0, [], time.perf_counter()
@@ -68,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _given(args: argparse.Namespace) -> dict:
-    """The fields that were given; paths are those of the folder that the command was given in."""
+    """The fields that were given. Relative paths start at the working folder, not at the repository."""
     given = {name: getattr(args, name) for name in Recipe.__dataclass_fields__ if name != "profile"}
     given = {name: value for name, value in given.items() if value is not None}
-    for name in ("root", "out", "cache", "weights"):
-        if isinstance(given.get(name), str) and given[name] not in ("random", "imagenet"):
+    for name, words in PATHS.items():
+        if isinstance(given.get(name), str) and given[name] not in words:
             given[name] = Path(given[name]).expanduser().absolute()
     return given

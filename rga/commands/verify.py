@@ -1,4 +1,4 @@
-"""Do two images show the same person: measure what a distance means, then say it of two images."""
+"""Person verification: calibrate a threshold and a probability, then apply them to two images."""
 
 import argparse
 import json
@@ -13,9 +13,9 @@ from rga.commands.options import (
     add_network,
     check_files,
     check_outputs,
+    fraction,
     load_data,
     load_network,
-    share,
 )
 from rga.data import Sample, Splits
 from rga.evaluation import Embeddings, embed
@@ -26,7 +26,7 @@ from rga.models import ReIDModel
 from rga.search import fingerprint
 
 FORMAT = "rga calibration 1"
-PEOPLE = 1000  # pairs grow with their square, and more would not change the answer
+PEOPLE = 1000  # pairs grow with their square; more people would not change the result
 
 
 def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,16 +35,17 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
         add_network(one)
         add_flip(one)
         one.add_argument("--out", type=Path, required=True, metavar="FILE", help="the calibration (JSON)")
-        strangers = "share of the pairs of different people that may pass for one; default: 0.01"
-        one.add_argument("--false-accept", type=share, default=0.01, metavar="SHARE", help=strangers)
+        rate = "false-accept rate: share of the pairs of different people that may be accepted; default: 0.01"
+        one.add_argument("--false-accept", type=fraction, default=0.01, metavar="RATE", help=rate)
 
 
 def run_calibrate(args: argparse.Namespace) -> int:
-    """Measure which distance means "the same person", for the command verify.
+    """Calibrate a network for verify: which distance means "the same person", as a threshold and as a probability.
 
-    The people are those of query and gallery, because a network knows the ones that it was trained on too well. Half
-    of them, at random, decide the threshold and the probability; how often the threshold errs is measured on the
-    others. Best are images of your own cameras: people whom the checkpoint was not trained on.
+    The people are those of query and gallery, because a network knows the ones that it was trained on too well. A
+    random half of them decides the threshold (at the false-accept rate) and the probability (logistic regression);
+    the other half measures the threshold's error rates. Best are images of your own cameras: people whom the
+    checkpoint was not trained on.
     """
     check_outputs(args.out)
     model, splits = load_network(args), load_data(args)
@@ -54,7 +55,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
             model,
             [s for s in samples if any(s.pid in half for half in people)],
             flip=args.flip,
-            workers=args.readers,
+            workers=args.workers or 0,
         )
         for samples in (splits.query, splits.gallery)
     )
@@ -79,7 +80,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
 
 
 def _halves(splits: Splits) -> tuple[set[int], set[int]]:
-    """The people who have a query and a gallery image, divided by chance."""
+    """The people who have a query and a gallery image, in two random halves."""
     people = sorted({s.pid for s in splits.query} & {s.pid for s in splits.gallery})
     if len(people) < 4:
         raise ValueError(
@@ -97,7 +98,7 @@ def _pairs(query: Embeddings, gallery: Embeddings, people: set[int]) -> Pairs:
 
 
 def _rates(pairs: Pairs, threshold: float, people: set[int]) -> dict:
-    """How often the threshold accepts pairs of either kind."""
+    """Pairs of one person (genuine) and of two (impostor), and the share of either that the threshold accepts."""
     return {
         "people": len(people),
         "genuine": len(pairs.genuine),
@@ -121,15 +122,15 @@ def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `run_verify`."""
     parser.add_argument("images", nargs=2, type=Path, metavar="IMAGE", help="an image of one person")
     add_network(parser)
-    made = "what python -m rga calibrate wrote for this network"
-    parser.add_argument("--calibration", type=Path, required=True, metavar="FILE", help=made)
-    prior = "how likely it was before looking that they are one person; default: 0.5"
-    parser.add_argument("--prior", type=share, default=0.5, metavar="SHARE", help=prior)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the answer here, too")
+    written = "what python -m rga calibrate wrote for this network"
+    parser.add_argument("--calibration", type=Path, required=True, metavar="FILE", help=written)
+    prior = "prior probability that the two images show one person; default: 0.5"
+    parser.add_argument("--prior", type=fraction, default=0.5, metavar="PROBABILITY", help=prior)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
 
 
 def run_verify(args: argparse.Namespace) -> int:
-    """Say whether two images show the same person: a probability, and what a threshold makes of it."""
+    """Verify whether two images show the same person: a probability, and whether the threshold accepts them."""
     check_files(args.images)
     check_outputs(args.json)
     model = load_network(args)
@@ -176,5 +177,5 @@ def read_calibration(path: Path, model: ReIDModel) -> dict:
 
 
 def _of_hundred(probability: float) -> str:
-    share = 100 * probability
-    return "fewer than 1" if share < 1 else "more than 99" if share > 99 else f"about {share:.0f}"
+    percent = 100 * probability
+    return "fewer than 1" if percent < 1 else "more than 99" if percent > 99 else f"about {percent:.0f}"

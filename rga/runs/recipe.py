@@ -3,7 +3,7 @@
 import inspect
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -18,6 +18,7 @@ from rga.data import DATASETS, Splits
 from rga.device.precision import PRECISIONS
 from rga.io.paths import ROOT
 from rga.models import ATTENTION, STAGES, ReIDModel, create_model
+from rga.training.checks import check_division
 from rga.training.loop import fit
 from rga.training.lr_schedule import paper_schedule, short_schedule
 
@@ -28,25 +29,34 @@ SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
     "short": short_schedule,
 }
 
-
+# What a field may hold: one of these; at least so much; a path or one of these.
+CHOICES = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
+CHOICES |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
+CHOICES |= {"protocol": ("new", "classic"), "precision": PRECISIONS, "resume": (True, False, "auto")}
 LEAST = {"p": 2, "k": 2, "epochs": 1, "accumulate": 1, "save_every": 1, "keep": 1}
 LEAST |= {"split": 0, "seed": 0, "workers": 0, "evaluate_every": 0}
 PATHS = {"out": (), "root": (None,), "cache": (True, False), "weights": ("random", "imagenet")}
+
+
+def _any_of(names: Iterable) -> str:
+    *others, last = map(str, names)
+    return f"{', '.join(others)} or {last}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The settings of a run: each stated once, here, with its default and the words that explain it.
 
-    Notebook parameters and command-line options have these names and words; `rga.fit` has the same defaults. A named
-    recipe (`rga.runs.recipes`) changes some. Raises ValueError for a value that cannot be, before anything is loaded
-    or drawn.
+    Notebook parameters and command-line options have these names and words; `rga.fit` has the same defaults;
+    docs/settings.md is a table of them. A named recipe (`rga.runs.recipes`) changes some. Raises ValueError for an
+    impossible value, before anything is loaded or drawn.
     """
 
     profile: Annotated[str, "the named recipe that the other fields come from"]
-    dataset: Annotated[str, "a key of rga.data.DATASETS"]
+    dataset: Annotated[str, _any_of(DATASETS)]
     root: Annotated[
-        Path | None, "its folder; None: data/{dataset}, for drawn people one named after their settings"
+        Path | None,
+        "folder of the data set; None: data/{dataset}, for drawn people one named after their settings",
     ] = None
     boxes: Annotated[str, "labeled or detected (CUHK03 and drawn people)"] = "labeled"
     protocol: Annotated[
@@ -54,10 +64,10 @@ class Recipe:
     ] = "new"
     split: Annotated[int, "0 to 19, which of the classic splits"] = 0
     allow_missing: Annotated[
-        bool, "go on without the images that the protocol names and the folder lacks"
+        bool, "continue without the images that the protocol names and the folder lacks"
     ] = False
-    backbone: Annotated[str, "a key of rga.models.STAGES"] = "resnet50"
-    attention: Annotated[str, "a key of rga.models.ATTENTION"] = "rga_sc"
+    backbone: Annotated[str, _any_of(STAGES)] = "resnet50"
+    attention: Annotated[str, f"after each stage: {_any_of(ATTENTION)}"] = "rga_sc"
     init_gates: Annotated[str, "released: gates start as random maps, or identity: they start open"] = (
         "released"
     )
@@ -68,9 +78,11 @@ class Recipe:
     every_image: Annotated[bool, "an epoch holds every image, instead of k images of each identity"] = False
     epochs: Annotated[int, "epochs of training"]
     lr: Annotated[float, "Adam's learning rate, at its highest"] = 8e-4
-    schedule: Annotated[str, "paper or short"] = "paper"
+    schedule: Annotated[
+        str, "learning rate: paper (warm-up, then halved at epochs of 600) or short (warm-up, then a cosine)"
+    ] = "paper"
     seed: Annotated[int, "decides weights, batches and augmentation"] = 0
-    precision: Annotated[str, "fp32, tf32, bf16 or fp16"] = "fp32"
+    precision: Annotated[str, _any_of(PRECISIONS)] = "fp32"
     compile: Annotated[bool, "torch.compile: a minute at the start, quicker steps"] = False
     graphs: Annotated[bool, "CUDA graphs, on one GPU: a pass is launched at once, not kernel by kernel"] = (
         False
@@ -79,32 +91,32 @@ class Recipe:
     sync_norm: Annotated[bool, "several processes: BatchNorm over all of them"] = False
     gather: Annotated[bool, "several processes: hard pairs among the images of all of them"] = False
     workers: Annotated[int, "processes that load images beside each training process"] = 0
-    cache: Annotated[bool | Path, "keep the resized training images: True in memory, or a folder"] = False
+    cache: Annotated[bool | Path, "cache the resized training images: True in memory, or a folder"] = False
     out: Annotated[Path, "folder of the checkpoints, logs and metrics.json"]
     save_every: Annotated[int, "epochs from one checkpoint to the next"] = 10
     keep: Annotated[int, "how many checkpoints stay"] = 1
     evaluate_every: Annotated[
-        int, "epochs from one evaluation to the next, which best.pt is chosen by; 0: the end only"
+        int, "epochs from one evaluation to the next, on which best.pt is selected; 0: the end only"
     ] = 0
-    tensorboard: Annotated[bool, "write losses, scores and gates for TensorBoard, too"] = False
-    resume: Annotated[bool | str, "continue from the checkpoint in out; auto: if there is one"] = False
+    tensorboard: Annotated[bool, "also write losses, scores and gates for TensorBoard"] = False
+    resume: Annotated[bool | str, "resume from the checkpoint in out; auto: if there is one"] = False
 
     def __post_init__(self) -> None:
         _check(vars(self))
-        # Frozen: these are the same values in the one form that the rest of the code expects.
-        object.__setattr__(self, "size", _size(self.size))
-        object.__setattr__(self, "out", _path(self.out))
-        object.__setattr__(self, "root", None if self.root is None else _path(self.root))
-        object.__setattr__(self, "cache", self.cache if isinstance(self.cache, bool) else _path(self.cache))
-        if self.weights not in ("random", "imagenet"):
-            object.__setattr__(self, "weights", str(_path(self.weights)))
+        # The same values in the one form that the rest of the code expects.
+        plain = {
+            name: _path(vars(self)[name]) for name, words in PATHS.items() if vars(self)[name] not in words
+        }
+        if "weights" in plain:
+            plain["weights"] = str(plain["weights"])  # a checkpoint's config holds no paths
+        vars(self).update(plain, size=_size(self.size))
 
     @property
     def checkpoint(self) -> Path:
         return self.out / "checkpoint.pt"
 
     def load_data(self) -> Splits:
-        """The data set of this run. Settings that it does not know do not matter: Market-1501 has no `boxes`."""
+        """The data set of this run. Settings that it does not have are ignored: Market-1501 has no `boxes`."""
         known = inspect.signature(DATASETS[self.dataset]).parameters
         names = ("boxes", "protocol", "split", "allow_missing")
         root = self.root or (None if self.dataset == "synthetic" else ROOT / "data" / self.dataset)
@@ -113,7 +125,7 @@ class Recipe:
     def make_model(self, num_pids: int) -> ReIDModel:
         """The network of this run before training, on the CPU; `seed` decides its random weights.
 
-        A recipe with ImageNet weights raises FileNotFoundError without them, rather than train from random ones.
+        Raises FileNotFoundError if ImageNet weights are asked for and not found, rather than train from random ones.
         """
         torch.manual_seed(self.seed)
         model = create_model(
@@ -132,11 +144,11 @@ class Recipe:
         return model
 
     def make_schedule(self, optimizer: Optimizer) -> LRScheduler:
-        """The learning-rate schedule of this run, as `rga.fit` wants it."""
+        """The learning-rate schedule of this run, as `rga.fit` takes it."""
         return SCHEDULES[self.schedule](optimizer, self.epochs)
 
     def fit_options(self) -> dict[str, Any]:
-        """The arguments of `rga.fit` beside the network and its images: the fields of the same names."""
+        """The arguments of `rga.fit` beside model and samples: the fields of the same names."""
         shared = vars(self).keys() & inspect.signature(fit).parameters.keys()
         return {name: getattr(self, name) for name in shared} | {
             "schedule": self.make_schedule,
@@ -145,11 +157,8 @@ class Recipe:
 
 
 def _check(values: dict[str, Any]) -> None:
-    """ValueError for a value that cannot be."""
-    choices = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
-    choices |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
-    choices |= {"protocol": ("new", "classic"), "precision": PRECISIONS, "resume": (True, False, "auto")}
-    for name, allowed in choices.items():
+    """ValueError for an impossible value."""
+    for name, allowed in CHOICES.items():
         if values[name] not in allowed or type(values[name]) is int:  # 1 would pass for True
             raise ValueError(
                 f"unknown {name} {values[name]!r}: choose one of {', '.join(map(str, allowed))}."
@@ -158,7 +167,7 @@ def _check(values: dict[str, Any]) -> None:
         value = values[name]
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-    # Any text would do as True, and papermill makes a bool of True and False, but not of false.
+    # A non-empty string is true, and papermill makes a bool of True and False, but not of false.
     for name, kind in get_type_hints(Recipe).items():
         if kind is bool and not isinstance(values[name], bool):
             raise ValueError(f"{name} must be True or False, got {values[name]!r}.")
@@ -171,11 +180,7 @@ def _check(values: dict[str, Any]) -> None:
     lr = values["lr"]
     if not isinstance(lr, Real) or isinstance(lr, bool) or not 0 < lr < math.inf:
         raise ValueError(f"lr must be a number above 0, got {lr!r}.")
-    if values["p"] % values["accumulate"] or values["p"] < 2 * values["accumulate"]:
-        raise ValueError(
-            f"p={values['p']} identities cannot be divided into {values['accumulate']} parts (accumulate): expected "
-            "the same number of at least 2 in each."
-        )
+    check_division(values["p"], values["accumulate"])
 
 
 def _path(path: str | Path) -> Path:

@@ -28,7 +28,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def quick(**changes: object) -> Recipe:
-    """Drawn people, a small network, a CPU: the whole way from pictures to rank-1 in minutes.
+    """Drawn people, a small network, a CPU: the whole way from images to rank-1 in minutes.
 
     `make train`, or papermill notebooks/03_train.ipynb out.ipynb, or python -m rga train
 
@@ -69,7 +69,7 @@ def paper(dataset: str = "cuhk03", boxes: str = "labeled", **changes: object) ->
     rank-1 / mAP 81.1 / 77.4 % on CUHK03 labeled, 79.6 / 74.5 % on detected, 96.1 / 88.4 % on Market-1501 (46
     steps an epoch) and 80.3 / 57.5 % on MSMT17 (65 steps), of the last checkpoint.
     """
-    settings = {  # the rest is as a Recipe is by default, which is the paper's
+    settings = {  # the other defaults of Recipe are the paper's
         "profile": "full",
         "dataset": dataset,
         "boxes": boxes,
@@ -85,7 +85,7 @@ def fast(dataset: str = "cuhk03", boxes: str = "labeled", **changes: object) -> 
 
     python -m rga train fast --root PATH [--dataset market1501]
 
-    On one GPU it has CUDA graphs, unless `compile` or `accumulate` is asked for.
+    On one GPU it has CUDA graphs, unless `compile` or `accumulate` is set.
     Why it should get far sooner: the paper warms up for 20 epochs and lowers its rate until epoch 360, and gates that
     start as random maps cost the first epochs nearly everything (results/README.md has what that is in a short run).
     Hardware: one GPU that multiplies bfloat16. Time: not measured as a whole; an H100 trained on 2300 images a second
@@ -109,4 +109,4 @@ def get_recipe(profile: str, **changes: object) -> Recipe:
     return RECIPES[profile](**changes)
 
 
-named = get_recipe  # its earlier name
+named = get_recipe  # its old name

@@ -1,21 +1,24 @@
-"""A run as files that others read: a table of its steps, its scores, and TensorBoard's events."""
+"""A run's log as files: log.csv, a line a step, and TensorBoard events."""
 
 import csv
 from dataclasses import asdict
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from rga.metrics import Ranking
+from rga.training.log import Log
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LOSSES = ("loss", "identity", "triplet", "lr", "images_per_second", "waiting")
 
 
 class RunLogger:
-    """Writes log.csv, a line a step, into `folder`; with tensorboard=True also events, into its folder tensorboard.
+    """Writes log.csv into `folder`; with tensorboard=True also events, into its subfolder tensorboard.
 
-    Give it every log of `rga.fit`: a run that goes on tells its earlier steps again, so the table is always that of
-    the whole run. Nothing is touched before the first log, so a run that is refused leaves the files of the one before.
+    Pass it every log of `rga.fit`: a resumed run replays its logs, so log.csv always holds the whole run. No file is
+    touched before the first log, so a run that is refused leaves those of the run before it.
     Raises ValueError if TensorBoard is asked for and not installed.
     """
 
@@ -23,10 +26,10 @@ class RunLogger:
         self.folder, self.file, self.events = Path(folder), None, None
         self.make_events = _tensorboard() if tensorboard else None
         self.table: csv.DictWriter | None = None
-        self.told = any((self.folder / "tensorboard").glob("events.out.tfevents.*"))
+        self.has_events = any((self.folder / "tensorboard").glob("events.out.tfevents.*"))
 
-    def step(self, log) -> None:
-        """A log of `rga.fit`."""
+    def step(self, log: Log) -> None:
+        """Write a log of `rga.fit`."""
         row = {name: value for name, value in asdict(log).items() if name != "held"}
         if self.table is None:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -35,17 +38,17 @@ class RunLogger:
             self.table = csv.DictWriter(self.file, list(row))
             self.table.writeheader()
         self.table.writerow(row)
-        if log.held and self.told:  # TensorBoard has these already
+        if log.held and self.has_events:  # an earlier run wrote these
             return
         if self.make_events and not self.events:
-            # It then leaves out what an earlier run, or the part of this one that is lost, has written from here on.
+            # purge_step: TensorBoard hides what an earlier run, or the lost part of this one, wrote from here on.
             self.events = self.make_events(self.folder / "tensorboard", purge_step=log.step, flush_secs=10)
         if self.events:
             for name in LOSSES:
                 self.events.add_scalar(f"train/{name}", row[name], log.step)
 
-    def score(self, step: int, ranking: Ranking, figure: Figure | None = None) -> None:
-        """A ranking after `step` steps, and a figure of it, for TensorBoard."""
+    def score(self, step: int, ranking: Ranking, figure: "Figure | None" = None) -> None:
+        """Write a ranking after `step` steps, and a figure of it, to TensorBoard."""
         if self.events:
             self.events.add_scalar("test/rank-1", ranking.rank(1), step)
             self.events.add_scalar("test/mAP", ranking.mAP, step)

@@ -56,7 +56,7 @@ def test_changes_and_plain_forms():
         ({"root": ""}, "root must be None or a path, got ''"),
         ({"resume": 1}, "unknown resume 1: choose one of True, False, auto"),
         ({"weights": True}, "weights must be random or imagenet or a path, got True"),
-        ({"accumulate": 3}, "p=16 identities cannot be divided into 3 parts"),
+        ({"accumulate": 3}, "p=16 identities cannot be divided among 1 processes x 3 micro-batches"),
         ({"precision": "half"}, "unknown precision 'half': choose one of fp32, tf32, bf16, fp16"),
         ({"resume": "maybe"}, "unknown resume 'maybe': choose one of True, False, auto"),
         ({"keep": 0}, "keep must be a whole number of at least 1, got 0"),
