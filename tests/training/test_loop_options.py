@@ -10,7 +10,6 @@ from torch import nn
 import rga
 from rga.models import RGA, ReIDModel
 from rga.training.checkpoint import load_model
-from rga.training.losses import identity_loss, triplet_loss
 
 
 def run(samples, model=None, **options):
@@ -102,28 +101,6 @@ def test_compiled(samples):
     losses, compiled = run(samples, tiny(), compile=True)
     torch.testing.assert_close(losses, plain, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(compiled.state_dict(), model.state_dict(), rtol=1e-3, atol=1e-4)
-
-
-def test_parts_add_up_to_the_mean_of_their_losses(samples):
-    """One step in two parts is one step of the mean loss of two half batches, each with BatchNorm of its own."""
-    _, model = run(samples, epochs=1, accumulate=2, p=4)
-    expected = network().to(memory_format=torch.channels_last).train()
-    loader = rga.data.train_loader(samples, expected.size, 4, 3, seed=0)
-    optimizer = torch.optim.Adam(
-        [p for p in expected.parameters() if p.requires_grad], 8e-4 * 0.01, weight_decay=5e-4
-    )
-    optimizer.param_groups[0]["lr"] = 3e-4 * 0.01
-    (batch,) = loader
-    images = rga.data.network_input(batch)
-    losses = []
-    for part in (slice(0, 6), slice(6, 12)):
-        output = expected(images[part])
-        losses.append(
-            identity_loss(output.logits, batch.pids[part]) + triplet_loss(output.feature, batch.pids[part])
-        )
-    torch.stack(losses).mean().backward()
-    optimizer.step()
-    torch.testing.assert_close(model.state_dict(), expected.state_dict(), rtol=1e-4, atol=1e-6)
 
 
 def test_every_image_is_seen_in_an_epoch(samples):
