@@ -1,4 +1,4 @@
-"""The two losses of the paper's recipe: which identity is it, and are its images closer than any other's?"""
+"""The two losses of the paper's recipe: label-smoothed cross-entropy over identities, batch-hard triplet loss."""
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +13,10 @@ def identity_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.1) -> Ten
 def triplet_loss(features: Tensor, labels: Tensor, margin: float | None = 0.3) -> Tensor:
     """Batch-hard triplet loss (Hermans et al., 2017, equation 5), Euclidean. (B, F), (B,) -> scalar.
 
-    For every image as anchor: its distance to the farthest image of the same identity should be smaller, by
-    `margin`, than to the nearest image of another. margin=None takes the soft margin log(1 + exp(farthest -
-    nearest)). Raises ValueError if an identity has one image only, or the batch one identity only; labels on the CPU
-    spare a GPU the wait for this check.
+    For every image as anchor: its distance to the hardest positive (the farthest image of the same identity) should be
+    smaller, by `margin`, than to the hardest negative (the nearest image of another). margin=None takes the soft
+    margin log(1 + exp(farthest - nearest)). Raises ValueError if an identity has one image only, or the batch one
+    identity only; labels on the CPU spare a GPU the wait for this check.
     """
     check_pairs(labels)
     return batch_hard(features, labels.to(features.device, non_blocking=True), margin)
@@ -33,7 +33,7 @@ def check_pairs(labels: Tensor) -> None:
 
 
 def batch_hard(features: Tensor, labels: Tensor, margin: float | None = 0.3) -> Tensor:
-    """`triplet_loss` of labels that are checked, and where the features are: nothing waits for a GPU."""
+    """`triplet_loss` without its check, labels (B,) on the device of the features: nothing synchronises with a GPU."""
     farthest_same, nearest_other = hardest(pairwise_euclidean(features), labels)
     if margin is None:
         return F.softplus(farthest_same - nearest_other).mean()
@@ -41,7 +41,7 @@ def batch_hard(features: Tensor, labels: Tensor, margin: float | None = 0.3) -> 
 
 
 def hardest(distances: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Hard pairs of every image: (B, B), (B,) -> distances to the farthest of its identity, the nearest of another."""
+    """Hard mining: (B, B), (B,) -> (B,) distances to the hardest positive (farthest) and hardest negative (nearest)."""
     same = labels[:, None] == labels[None, :]
     return distances.masked_fill(~same, -torch.inf).amax(1), distances.masked_fill(same, torch.inf).amin(1)
 

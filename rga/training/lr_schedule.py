@@ -1,4 +1,4 @@
-"""Learning rates over a run: the paper's, and one for runs too short for it. Both are stepped once an epoch."""
+"""Learning-rate schedules, stepped once an epoch: the paper's (warm-up, then halved), and a cosine for short runs."""
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, SequentialLR
@@ -7,8 +7,10 @@ PAPER_EPOCHS = 600
 
 
 def paper_schedule(optimizer: Optimizer) -> LambdaLR:
-    """The released recipe, for 600 epochs from the optimiser's learning rate (8e-4): 1/100 of it rising linearly to
-    the whole over 20 epochs, then halved at epochs 80, 120, …, 360."""
+    """The released recipe, for 600 epochs from the optimizer's learning rate (8e-4).
+
+    Linear warm-up from 1/100 of it over 20 epochs, then halved at epochs 80, 120, …, 360.
+    """
 
     def factor(epoch: int) -> float:
         if epoch < 20:
@@ -19,7 +21,7 @@ def paper_schedule(optimizer: Optimizer) -> LambdaLR:
 
 
 def short_schedule(optimizer: Optimizer, epochs: int) -> LRScheduler:
-    """Warm-up over the first tenth of the epochs, then a half cosine down to 1/100 of the learning rate.
+    """Linear warm-up over the first tenth of the epochs, then cosine annealing to 1/100 of the learning rate.
 
     Not the paper's: its steps are too far apart for a run of minutes.
     """

@@ -1,4 +1,4 @@
-"""How far a training run is: a bar for a person, lines for a batch run, curves that grow in a notebook."""
+"""Progress of a training run: a bar for a person, lines for a batch job, live curves in a notebook."""
 
 import sys
 import time
@@ -6,22 +6,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tqdm.auto import tqdm
 
+from rga.training.log import Log
 
-def progress(logs: Iterable, lines: int = 10, draw: Callable[[Sequence], object] | None = None) -> Iterator:
+Draw = Callable[[Sequence[Log]], object]
+
+
+def progress(logs: Iterable[Log], lines: int = 10, draw: Draw | None = None) -> Iterator[Log]:
     """Pass on the logs of `rga.fit` and show how far it is.
 
-    A log has step (of steps, from 1), epoch (of epochs), loss, identity, triplet, images_per_second, waiting and
-    held. A person in JupyterLab or at a terminal gets tqdm's bar with the loss and its two terms, images/s, the share
-    of time spent waiting for images, and the time left; papermill and nbval, where nobody watches, get `lines` lines
-    on stdout, at the same steps every time. draw: a function that makes a figure of the logs so far, such as
-    `rga.plot.curves`: in a notebook that somebody watches it is drawn anew every ten seconds.
+    A person in JupyterLab or at a terminal gets tqdm's bar with the loss and its two terms, throughput (images/s), the
+    share of time spent waiting for the data loader, and the time left; papermill and nbval, where nobody watches, get
+    `lines` lines on stdout, at the same steps every time. draw: makes a figure of the logs so far, such as
+    `rga.plot.curves`: in a notebook that somebody watches it is redrawn every ten seconds.
     """
     bar, watched, figure, seen = None, _watched(), _Figure(draw), []
     before, pace = time.monotonic(), None
     try:
         for log in logs:
             now = time.monotonic()
-            if not log.held:  # those are told in no time
+            if not log.held:  # replayed logs come in no time
                 pace = now - before if pace is None else 0.9 * pace + 0.1 * (now - before)
             loss = f"loss {log.loss:.3f} = {log.identity:.3f} + {log.triplet:.3f}"
             state = [loss, f"{log.images_per_second:.0f} images/s", f"{100 * log.waiting:.0f} % waiting"]
@@ -47,10 +50,10 @@ def progress(logs: Iterable, lines: int = 10, draw: Callable[[Sequence], object]
 class _Figure:
     """A figure below the cell that is replaced as it grows; nothing outside a notebook."""
 
-    def __init__(self, draw: Callable[[Sequence], object] | None, every: float = 10.0):
+    def __init__(self, draw: Draw | None, every: float = 10.0):
         self.draw, self.every, self.handle, self.drawn = draw, every, None, time.monotonic()
 
-    def update(self, logs: Sequence, now: float) -> None:
+    def update(self, logs: Sequence[Log], now: float) -> None:
         if self.draw is None or now - self.drawn < self.every or _kernel() is None:
             return
         from IPython.display import display

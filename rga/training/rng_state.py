@@ -1,4 +1,4 @@
-"""The states of all generators of random numbers, kept and set again, so that a run goes on as if never stopped."""
+"""The states of all random number generators (RNG), saved and restored, so that a run resumes as if never stopped."""
 
 import random
 
@@ -7,7 +7,7 @@ import torch
 
 
 def get_rng_state(device: torch.device) -> dict:
-    """Of PyTorch (on the CPU and on `device`), NumPy and Python, as plain values that a safe load accepts."""
+    """Of PyTorch (CPU and `device`), NumPy and Python, as plain values that `weights_only=True` loads."""
     kind, keys, *rest = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
@@ -18,7 +18,7 @@ def get_rng_state(device: torch.device) -> dict:
 
 
 def set_rng_state(state: dict, device: torch.device) -> None:
-    """Back to a state that `get_rng_state` gave; a GPU's is left out where there is none, or was none."""
+    """Restore what `get_rng_state` returned; a GPU's state is left out where there is none, or was none."""
     torch.set_rng_state(state["torch"])
     if device.type == "cuda" and state["device"] is not None:
         torch.cuda.set_rng_state(state["device"], device)

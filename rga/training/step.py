@@ -69,7 +69,7 @@ def training_step(
         network: a `ReIDModel` in training mode, or what wraps it (DistributedDataParallel, torch.compile, CUDA graphs).
         batch: of a `train_loader`; labels are 0 … num_pids - 1.
         optimizer: of the network's parameters.
-        scaler: loss scaling (`rga.device.precision.scaler`), which does something for fp16 only.
+        scaler: loss scaling (`rga.device.precision.make_scaler`), which does something for fp16 only.
         precision, smoothing, margin, accumulate, gather: as in `rga.fit`.
         stopping: asked once, whether this process should stop after the step.
 
