@@ -20,16 +20,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, hint in typing.get_type_hints(Recipe, include_extras=True).items():
         if name == "profile":
             continue
-        kind, words = hint.__origin__, hint.__metadata__[0]
-        flags, shown = ["--" + name.replace("_", "-")], words.replace("%", "%%")
-        if len(name) == 1:
-            flags.insert(0, f"-{name}")  # torchrun takes --p for one of its own
+        kind, words = hint.__origin__, hint.__metadata__[0].replace("%", "%%")
         if kind is bool:
-            parser.add_argument(*flags, action=argparse.BooleanOptionalAction, default=None, help=shown)
+            parser.add_argument(*flags(name), action=argparse.BooleanOptionalAction, default=None, help=words)
         else:
             read = kind if kind in (int, float) else _value
             metavar = kind.__name__.upper() if read in (int, float) else name.upper()
-            parser.add_argument(*flags, dest=name, type=read, metavar=metavar, help=shown)
+            parser.add_argument(*flags(name), dest=name, type=read, metavar=metavar, help=words)
+
+
+def flags(name: str) -> list[str]:
+    """How a field is written as an option; a letter as -p first, for torchrun takes --p for one of its own."""
+    return [f"-{name}"] * (len(name) == 1) + ["--" + name.replace("_", "-")]
 
 
 def _recipes() -> str:

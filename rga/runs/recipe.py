@@ -77,21 +77,23 @@ class Recipe:
     k: Annotated[int, "images of each identity in a batch"] = 4
     every_image: Annotated[bool, "an epoch holds every image, instead of k images of each identity"] = False
     epochs: Annotated[int, "epochs of training"]
-    lr: Annotated[float, "Adam's learning rate, at its highest"] = 8e-4
+    lr: Annotated[float, "Adam's learning rate at its highest, after warm-up"] = 8e-4
     schedule: Annotated[
-        str, "learning rate: paper (warm-up, then halved at epochs of 600) or short (warm-up, then a cosine)"
+        str, "learning-rate schedule: paper (warm-up, steps) or short (warm-up, cosine annealing)"
     ] = "paper"
     seed: Annotated[int, "decides weights, batches and augmentation"] = 0
-    precision: Annotated[str, _any_of(PRECISIONS)] = "fp32"
+    precision: Annotated[str, "fp32, tf32, or mixed precision (autocast): bf16, fp16"] = "fp32"
     compile: Annotated[bool, "torch.compile: a minute at the start, quicker steps"] = False
     graphs: Annotated[bool, "CUDA graphs, on one GPU: a pass is launched at once, not kernel by kernel"] = (
         False
     )
     accumulate: Annotated[int, "gradient accumulation: micro-batches a step, for less memory"] = 1
-    sync_norm: Annotated[bool, "several processes: BatchNorm over all of them"] = False
-    gather: Annotated[bool, "several processes: hard pairs among the images of all of them"] = False
+    sync_norm: Annotated[bool, "with torchrun only: synchronised BatchNorm, over all processes"] = False
+    gather: Annotated[
+        bool, "with torchrun only: all-gather, hard pairs among the images of all processes"
+    ] = False
     workers: Annotated[int, "processes that load images beside each training process"] = 0
-    cache: Annotated[bool | Path, "cache the resized training images: True in memory, or a folder"] = False
+    cache: Annotated[bool | Path, "cache resized training images: True in memory, or a folder"] = False
     out: Annotated[Path, "folder of the checkpoints, logs and metrics.json"]
     save_every: Annotated[int, "epochs from one checkpoint to the next"] = 10
     keep: Annotated[int, "how many checkpoints stay"] = 1

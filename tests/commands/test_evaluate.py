@@ -31,13 +31,6 @@ def test_scores_are_those_of_the_library(checkpoints, cuhk03, tmp_path, capsys):
     assert os.listdir(path.parent) == ["scores.json"]
 
 
-def test_a_file_that_cannot_be_written_is_noticed_first(tmp_path, capsys):
-    (tmp_path / "file").touch()
-    given = ["--checkpoint", "nowhere.pt", "--json", str(tmp_path / "file" / "scores.json")]
-    assert main(["evaluate", "cuhk03", "nowhere", *given]) == 1
-    assert "cannot be written" in capsys.readouterr().err
-
-
 def test_reranked_and_mirrored_scores(checkpoints, tmp_path, monkeypatch, cuhk03, capsys):
     splits = data.load("cuhk03", cuhk03)
     splits = data.Splits("more", splits.train, splits.query, splits.gallery + splits.train)

@@ -156,13 +156,6 @@ def test_unreadable_images(search, gallery, capsys):
     assert err == "left out, cannot be read: 1/broken.jpg\n" and len(out.splitlines()) == 12
 
 
-@pytest.mark.parametrize("option", ["--json", "--sheet", "--index"])
-def test_files_that_cannot_be_written_are_noticed_first(search, tmp_path, option, capsys):
-    (tmp_path / "file").touch()
-    assert search(option, tmp_path / "file" / "out", "--checkpoint", "nowhere.pt") == 1
-    assert "cannot be written" in capsys.readouterr().err
-
-
 def test_faults_are_one_line_without_traceback(search, checkpoints, gallery, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.png").write_text("no image")

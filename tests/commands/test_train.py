@@ -7,17 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import tiny_cuhk03 as tiny
 
-from rga import __main__ as command
+from rga.__main__ import main
 from rga.runs.recipes import Recipe
 
 SMALL = "--size 64x32 -p 4 -k 2 --epochs 2 --precision fp32 --attention none".split()
-
-
-@pytest.fixture
-def cuhk03(tmp_path):
-    return tiny.write_all(tmp_path / "cuhk03")
 
 
 def arguments(cuhk03, *more):
@@ -26,7 +20,7 @@ def arguments(cuhk03, *more):
 
 def test_trains_and_reports(cuhk03, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert command.main(arguments(cuhk03, "--out", "run", "--evaluate-every", "1", "--keep", "2")) == 0
+    assert main(arguments(cuhk03, "--out", "run", "--evaluate-every", "1", "--keep", "2")) == 0
     out = capsys.readouterr().out
     report = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert "after the neck  | rank-1" in out and "chance: rank-1" in out
@@ -37,10 +31,10 @@ def test_trains_and_reports(cuhk03, tmp_path, capsys, monkeypatch):
 
 def test_goes_on(cuhk03, tmp_path, capsys):
     out = str(tmp_path / "run")
-    assert command.main(arguments(cuhk03, "--out", out, "--resume", "true")) == 1
+    assert main(arguments(cuhk03, "--out", out, "--resume", "true")) == 1
     assert "found none" in capsys.readouterr().err
     for _ in range(2):
-        assert command.main(arguments(cuhk03, "--out", out, "--resume", "auto")) == 0
+        assert main(arguments(cuhk03, "--out", out, "--resume", "auto")) == 0
     assert "step 2/" not in capsys.readouterr().out.split("wrote")[1]  # the second one found all done
 
 
@@ -53,13 +47,13 @@ def test_goes_on(cuhk03, tmp_path, capsys):
     ],
 )
 def test_values_that_cannot_be(options, message, capsys):
-    assert command.main(["train", *options]) == 1
+    assert main(["train", *options]) == 1
     assert message in capsys.readouterr().err
 
 
 def test_help_explains_every_field(capsys):
     with pytest.raises(SystemExit):
-        command.main(["train", "--help"])
+        main(["train", "--help"])
     out = " ".join(capsys.readouterr().out.split())
     for name in Recipe.__dataclass_fields__:
         assert name == "profile" or f"--{name.replace('_', '-')}" in out

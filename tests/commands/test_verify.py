@@ -122,18 +122,6 @@ def test_shares_are_between_0_and_1_before_anything_runs(answer, tmp_path, wrong
         assert f"expected a number between 0 and 1, got {wrong}" in capsys.readouterr().err
 
 
-def test_files_that_cannot_be_written_are_noticed_first(answer, tmp_path, capsys):
-    (tmp_path / "file").touch()
-    (tmp_path / "folder").mkdir()
-    faults = {tmp_path / "file" / "out.json": "cannot be written", tmp_path / "folder": "it is a folder"}
-    for path, message in faults.items():
-        # The checkpoint is not there either, and would be missed next.
-        measure = ["calibrate", "cuhk03", "nowhere", "--checkpoint", "nowhere.pt", "--out", str(path)]
-        for status in (answer("--json", path, network="nowhere"), main(measure)):
-            assert status == 1
-        assert capsys.readouterr().err.count(message) == 2
-
-
 def test_the_result_is_printed_even_if_its_file_cannot_be_written(
     checkpoints, cuhk03, tmp_path, monkeypatch, capsys
 ):
