@@ -1,4 +1,4 @@
-"""Features and their ranking: in order, from all processes' points of view the same, and refused where broken."""
+"""Features and their ranking: in the order of the samples, averaged as asked for, refused where NaN."""
 
 from dataclasses import replace
 

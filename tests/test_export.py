@@ -1,4 +1,4 @@
-"""What is exported gives what the network gives: every attention, any batch, both formats; a wrong file is not left."""
+"""Exported files output what the network outputs: every attention, any batch size; a wrong file is not written."""
 
 import importlib.util
 import json
@@ -102,7 +102,7 @@ def test_the_network_of_these_tests_shows_every_attention(everything):
 
 
 @FORMATS
-def test_a_whole_network_of_the_paper(write, run, name, tmp_path):
+def test_a_whole_network(write, run, name, tmp_path):
     model = create_model("resnet18", num_pids=3, size=(64, 32)).to(memory_format=torch.channels_last)
     nn.init.uniform_(model.neck.weight)  # untrained, it does nothing
     about = {"network": "a1b2"}

@@ -1,4 +1,4 @@
-"""The index of a folder: what is in it, what is embedded again, what it refuses, and that its search is exact."""
+"""Person search: what an index holds, what is embedded again, what is refused, and that k-NN search is exact."""
 
 import os
 from pathlib import Path
@@ -43,7 +43,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def embedded(monkeypatch):
-    """The images that the network has seen since."""
+    """Names of the images that have been embedded."""
     seen = []
 
     def count(model, samples, **options):
@@ -178,7 +178,7 @@ def test_unreadable_images_are_named_and_the_others_kept(model, folder, tmp_path
     assert "broken.png" in build_index(model, folder, tmp_path / "index.pt").paths
 
 
-def test_many_images_are_embedded_in_parts(model, folder, monkeypatch):
+def test_many_images_are_embedded_in_chunks(model, folder, monkeypatch):
     whole = build_index(model, folder)
     monkeypatch.setattr(search, "CHUNK", 3)
     (folder / "one.jpg").write_bytes(b"")
@@ -275,9 +275,7 @@ def test_faiss_finds_the_same():
 
 def test_faiss_is_taken_for_large_galleries_where_it_is_installed(monkeypatch):
     used = []
-    monkeypatch.setattr(
-        search, "_knn_by_faiss", lambda *given: used.append(given) or search._knn(*given)
-    )
+    monkeypatch.setattr(search, "_knn_by_faiss", lambda *given: used.append(given) or search._knn(*given))
     monkeypatch.setattr(search.importlib.util, "find_spec", lambda name: "installed")
     index = index_of(torch.eye(4))
     index.search(torch.eye(4))
@@ -290,7 +288,7 @@ def test_faiss_is_taken_for_large_galleries_where_it_is_installed(monkeypatch):
     assert len(used) == 1
 
 
-def test_what_cannot_be_searched_for():
+def test_impossible_searches():
     index = index_of(torch.eye(4))
     with pytest.raises(ValueError, match="at least k = 1 image, got k = 0"):
         index.search(torch.eye(4), 0)

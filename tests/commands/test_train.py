@@ -29,13 +29,13 @@ def test_trains_and_reports(cuhk03, tmp_path, capsys, monkeypatch):
     assert {"checkpoint.pt", "best.pt", "log.csv"} <= {file.name for file in (tmp_path / "run").iterdir()}
 
 
-def test_goes_on(cuhk03, tmp_path, capsys):
+def test_resumes(cuhk03, tmp_path, capsys):
     out = str(tmp_path / "run")
     assert main(arguments(cuhk03, "--out", out, "--resume", "true")) == 1
     assert "found none" in capsys.readouterr().err
     for _ in range(2):
         assert main(arguments(cuhk03, "--out", out, "--resume", "auto")) == 0
-    assert "step 2/" not in capsys.readouterr().out.split("wrote")[1]  # the second one found all done
+    assert "step 2/" not in capsys.readouterr().out.split("wrote")[1]  # the second run has nothing left to do
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_goes_on(cuhk03, tmp_path, capsys):
         (["--size", "64"], "size must be"),
     ],
 )
-def test_values_that_cannot_be(options, message, capsys):
+def test_impossible_values(options, message, capsys):
     assert main(["train", *options]) == 1
     assert message in capsys.readouterr().err
 
@@ -72,5 +72,5 @@ def test_two_processes_of_torchrun(cuhk03, tmp_path):
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # there may be one GPU, which is not enough for two
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("after the neck") == 1  # one of them speaks
+    assert done.stdout.count("after the neck") == 1  # the first alone prints
     assert json.loads((out / "metrics.json").read_text())["processes"] == 2

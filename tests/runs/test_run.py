@@ -1,4 +1,4 @@
-"""A run writes what the next one, and a reader, needs."""
+"""A run writes scores, checkpoints and logs that a resumed run, and a reader, can rely on."""
 
 import json
 from dataclasses import replace
@@ -38,7 +38,7 @@ def test_scores_best_network_and_table(recipe, splits):
     assert len((recipe.out / "log.csv").read_text().splitlines()) == 1 + len(logs) == 9
 
 
-def test_a_run_that_goes_on_has_the_scores_of_the_whole(recipe, splits):
+def test_a_resumed_run_has_the_scores_of_the_whole(recipe, splits):
     straight = recipe.make_model(splits.num_pids)
     list(runs.train(replace(recipe, out=recipe.out / "straight"), straight, splits))
     for log in runs.train(recipe, recipe.make_model(splits.num_pids), splits):
@@ -49,13 +49,13 @@ def test_a_run_that_goes_on_has_the_scores_of_the_whole(recipe, splits):
     model = recipe.make_model(splits.num_pids)
     for _ in runs.train(recipe, model, splits):
         scored.append(len(json.loads((recipe.out / "scores.json").read_text())))
-    assert scored == [1] * 8  # nothing is scored anew on the way
+    assert scored == [1] * 8  # nothing is evaluated again on the way
     whole = json.loads((recipe.out / "straight" / "scores.json").read_text())
     assert json.loads((recipe.out / "scores.json").read_text()) == whole
     torch.testing.assert_close(model.state_dict(), straight.state_dict(), rtol=0, atol=0)
 
 
-def test_a_run_that_is_refused_leaves_the_files_of_the_one_before(recipe, splits):
+def test_a_refused_run_leaves_earlier_files_alone(recipe, splits):
     list(runs.train(recipe, recipe.make_model(splits.num_pids), splits))
     before = (recipe.out / "log.csv").read_text()
     with pytest.raises(ValueError, match="other batches"):
@@ -64,7 +64,7 @@ def test_a_run_that_is_refused_leaves_the_files_of_the_one_before(recipe, splits
     assert (recipe.out / "log.csv").read_text() == before and before
 
 
-def test_a_run_that_starts_anew_forgets_earlier_scores(recipe, splits):
+def test_a_new_run_drops_earlier_scores(recipe, splits):
     recipe.out.mkdir(exist_ok=True)
     (recipe.out / "scores.json").write_text('{"2": {"mAP": 2.0}}')
     list(runs.train(replace(recipe, epochs=2), recipe.make_model(splits.num_pids), splits))

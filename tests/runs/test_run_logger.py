@@ -25,11 +25,11 @@ def ranking():
 
 
 def test_a_line_a_step(tmp_path):
-    with RunLogger(tmp_path / "new") as record:
-        record.step(LOG)
+    with RunLogger(tmp_path / "new") as logger:
+        logger.step(LOG)
         assert len(rows(tmp_path / "new")) == 1  # written at once
-        record.step(replace(LOG, step=2, loss=4.25))
-        record.score(2, ranking())
+        logger.step(replace(LOG, step=2, loss=4.25))
+        logger.score(2, ranking())
     assert [row["step"] for row in rows(tmp_path / "new")] == ["1", "2"]
     assert {name: float(value) for name, value in rows(tmp_path / "new")[1].items()} == {
         "step": 2, "steps": 4, "epoch": 1, "epochs": 2, "loss": 4.25, "identity": 5.0, "triplet": 0.5, "lr": 1e-3,
@@ -37,10 +37,10 @@ def test_a_line_a_step(tmp_path):
     }  # fmt: skip
 
 
-def test_a_run_that_goes_on_tells_its_steps_again(tmp_path):
+def test_a_resumed_run_replays_its_logs(tmp_path):
     for held in (False, True):
-        with RunLogger(tmp_path) as record:
-            record.step(replace(LOG, held=held))
+        with RunLogger(tmp_path) as logger:
+            logger.step(replace(LOG, held=held))
     assert len(rows(tmp_path)) == 1
 
 
@@ -50,12 +50,12 @@ def test_events_for_tensorboard(tmp_path):
         (0, (1, 2, 3)),
         (2, (1, 2, 3, 4)),
         (0, (1,)),
-    ):  # a run, which loses step 3; it goes on; another
-        with RunLogger(tmp_path, tensorboard=True) as record:
+    ):  # a run, which loses step 3; it is resumed; a new run
+        with RunLogger(tmp_path, tensorboard=True) as logger:
             for step in steps:
-                record.step(replace(LOG, step=step, loss=float(10 * held + step), held=step <= held))
+                logger.step(replace(LOG, step=step, loss=float(10 * held + step), held=step <= held))
                 if step == 2 and not held:
-                    record.score(2, ranking(), Figure())
+                    logger.score(2, ranking(), Figure())
         events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
         events.Reload()
         losses = [(e.step, e.value) for e in events.Scalars("train/loss")]
@@ -67,17 +67,17 @@ def test_events_for_tensorboard(tmp_path):
     assert losses == [(1, 1.0)]
 
 
-def test_events_that_were_not_written_are_told_later(tmp_path):
+def test_events_of_replayed_logs_are_written_if_there_are_none(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    with RunLogger(tmp_path, tensorboard=True) as record:
+    with RunLogger(tmp_path, tensorboard=True) as logger:
         for step in (1, 2):
-            record.step(replace(LOG, step=step, held=step == 1))
+            logger.step(replace(LOG, step=step, held=step == 1))
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [e.step for e in events.Scalars("train/loss")] == [1, 2]
 
 
-def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
+def test_tensorboard_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(
         ValueError, match="tensorboard=True needs the package tensorboard .*pip install tensorboard"
