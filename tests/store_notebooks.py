@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from rga.io.atomic_write import atomic_write
+
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -63,9 +65,8 @@ def run(path: Path) -> nbformat.NotebookNode:
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
-    part = path.with_name(path.name + ".part")
-    nbformat.write(notebook, part)
-    os.replace(part, path)
+    with atomic_write(path) as temporary:
+        nbformat.write(notebook, temporary)
 
 
 def main() -> int:

@@ -1,8 +1,7 @@
-"""Images that are read and resized once: kept in memory, or in files that later runs use too."""
+"""The image cache: images are read and resized once, into memory or into files that later runs use too."""
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from tqdm.auto import tqdm
 
 from rga.data.images import read_image
 from rga.data.transforms import Size, resize
+from rga.io.atomic_write import atomic_write
 
 # Other versions may round a pixel differently; the first number counts up when this package does.
 VERSION = f"1, torch {torch.__version__}, Pillow {PIL.__version__}"
@@ -49,11 +49,11 @@ def resized_images(
 ) -> dict[Size, Tensor | Mapped]:
     """{size: N images, each (3, height, width) uint8, bit for bit `resize(read_image(path), size)`}.
 
-    keep: True for memory, or a folder, in which each size is one file, named after it and after a fingerprint of
-    the paths, sizes and times of change of the images. A file of other images is neither used nor removed; remove
-    what nobody trains from as you like, and folders called part-… when nobody writes: they are of runs that were
-    stopped. Three bytes a pixel: for training at 256 × 128, where the enlarged images are kept too, 222 KB an image
-    and 1.6 GB for CUHK03.
+    keep: True for memory, or a folder, in which each size is one file, written atomically and named after it and after
+    a fingerprint of the paths, sizes and times of change of the images. A file of other images is neither used nor
+    removed; remove what nobody trains from as you like, and hidden files called .….part.npy when nobody writes: killed
+    runs left them. Three bytes a pixel: for training at 256 × 128, where the enlarged images are cached too, 222 KB an
+    image and 1.6 GB for CUHK03.
 
     Raises FileNotFoundError if an image is not there, and ValueError if one cannot be read or the folder cannot be
     written.
@@ -65,45 +65,37 @@ def resized_images(
     lacking = [size for size in sizes if not _is_whole(files[size], (len(paths), *size, 3))]
     if lacking:
         try:
-            _write(folder, {size: files[size] for size in lacking}, paths)
+            _write({size: files[size] for size in lacking}, paths)
         except FileNotFoundError:
             raise
         except OSError as error:
             room = len(paths) * sum(3 * height * width for height, width in lacking)
             raise ValueError(
                 f"The cache of {len(paths)} images cannot be written to {folder} ({error}). Make the folder "
-                f"writable with {room / 1e9:.2f} GB of room, or choose another folder, cache=True to keep the images "
-                "in memory, or cache=False."
+                f"writable with {room / 1e9:.2f} GB of room, or choose another folder, cache=True to cache the "
+                "images in memory, or cache=False."
             ) from error
     return {size: Mapped(file) for size, file in files.items()}
 
 
 def _in_memory(paths: Sequence[str | Path], sizes: Sequence[Size]) -> dict[Size, Tensor]:
-    kept = {size: torch.empty(len(paths), *size, 3, dtype=torch.uint8) for size in sizes}
+    cached = {size: torch.empty(len(paths), *size, 3, dtype=torch.uint8) for size in sizes}
     for index, images in enumerate(_read(paths, sizes)):
         for size, image in zip(sizes, images, strict=True):
-            kept[size][index] = image
-    return {size: images.permute(0, 3, 1, 2) for size, images in kept.items()}
+            cached[size][index] = image
+    return {size: images.permute(0, 3, 1, 2) for size, images in cached.items()}
 
 
-def _write(folder: Path, files: dict[Size, Path], paths: Sequence[str | Path]) -> None:
-    """Each file under its name when it is whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="part-") as scratch:
-        parts = {Path(scratch, file.name): file for file in files.values()}
-        with ExitStack() as stack:
-            outputs = [stack.enter_context(part.open("wb")) for part in parts]
-            for output, size in zip(outputs, files, strict=True):
-                header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), *size, 3)}
-                np.lib.format.write_array_header_1_0(output, header)
-            for images in _read(paths, list(files)):
-                for output, image in zip(outputs, images, strict=True):
-                    output.write(image.numpy())
-            for output in outputs:
-                output.flush()
-                os.fsync(output.fileno())  # else a power cut could leave the name and not the bytes
-        for part, file in parts.items():
-            os.replace(part, file)
+def _write(files: dict[Size, Path], paths: Sequence[str | Path]) -> None:
+    with ExitStack() as stack:
+        temporary = [stack.enter_context(atomic_write(file)) for file in files.values()]
+        outputs = [stack.enter_context(path.open("wb")) for path in temporary]
+        for output, size in zip(outputs, files, strict=True):
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), *size, 3)}
+            np.lib.format.write_array_header_1_0(output, header)
+        for images in _read(paths, list(files)):
+            for output, image in zip(outputs, images, strict=True):
+                output.write(image.numpy())
 
 
 def _read(paths: Sequence[str | Path], sizes: Sequence[Size]) -> Iterator[list[Tensor]]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .person import Person
+from rga.drawn_people.person import Person
 
 UP, RIGHT, FRONT = np.array([0.0, 0, 1]), np.array([1.0, 0, 0]), np.array([0.0, 1, 0])
 UPRIGHT = np.eye(3)

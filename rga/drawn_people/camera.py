@@ -1,4 +1,4 @@
-"""A camera and what it makes of a person: place, viewpoint, light, colours, sharpness, the accidents of a picture."""
+"""A camera and what it makes of a person: place, viewpoint, light, colours, sharpness, the accidents of an image."""
 
 from io import BytesIO
 from typing import NamedTuple
@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from . import scene
-from .body import Body, Pose
-from .clothes import lower, upper
-from .draw import Layer, Light, View, render
-from .head import head
-from .luggage import carried
-from .person import Person, random_person
+from rga.drawn_people import scene
+from rga.drawn_people.body import Body, Pose
+from rga.drawn_people.clothes import lower, upper
+from rga.drawn_people.draw import Layer, Light, View, render
+from rga.drawn_people.head import head
+from rga.drawn_people.luggage import carried
+from rga.drawn_people.person import Person, random_person
 
 METRE = 150.0  # pixels to the metre of the view in which a picture is composed, before it is scaled down
 CANVAS = (280, 376)  # width, height of that view
@@ -75,8 +75,8 @@ def take(
 ) -> Picture:
     """Photographs a person.
 
-    view: what scene.paint gave for this camera. track: a generator that starts alike for all pictures of this person
-    by this camera (which way he walks). rng: this picture's own. occlusion: how often something or somebody hides
+    view: what scene.paint gave for this camera. track: a generator that starts alike for all images of this person
+    by this camera (which way he walks). rng: this image's own. occlusion: how often something or somebody hides
     parts of him, see `rga.data.synthetic`. light: 1 for the cameras as they are, 0 for cameras that reproduce colours
     alike.
     """
@@ -158,7 +158,7 @@ def _shadow(canvas: Image.Image, solid: Image.Image, origin, feet, camera: Camer
 def _bystander(
     canvas: Image.Image, parts: Image.Image, camera: Camera, rng: np.random.Generator, behind: bool
 ) -> None:
-    """Somebody else, half in the picture; he counts as background."""
+    """Somebody else, half in the image; he counts as background."""
     other = random_person(rng)
     layer = _figure(other, camera, rng.uniform(-np.pi, np.pi), True, rng)
     side = -1 if rng.random() < 0.5 else 1

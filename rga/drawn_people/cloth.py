@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .draw import Paint, Surface
-from .person import Garment
+from rga.drawn_people.draw import Paint, Surface
+from rga.drawn_people.person import Garment
 
 
 def mix(a, b, share) -> np.ndarray:

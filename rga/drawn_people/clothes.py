@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .body import SIDES, UP, Body, closed, rotation, stack, tube
-from .cloth import mix, pattern, pleated
-from .draw import Loft, Paint, Surface
-from .person import Garment, Part
+from rga.drawn_people.body import SIDES, UP, Body, closed, rotation, stack, tube
+from rga.drawn_people.cloth import mix, pattern, pleated
+from rga.drawn_people.draw import Loft, Paint, Surface
+from rga.drawn_people.person import Garment, Part
 
 SKIRTS = ("skirt", "long skirt")
 HEMS = {"t-shirt": 0.485, "shirt": 0.475, "sweater": 0.485, "hoodie": 0.475, "jacket": 0.47, "vest": 0.49}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from .person import Part
+from rga.drawn_people.person import Part
 
 GONE = -4.0  # a depth, metres: beyond it points are not drawn
 MIDDLE = 0.9  # metres above the ground: what perspective neither enlarges nor shrinks

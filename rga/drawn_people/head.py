@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .body import SIDES, Body, rotation, stack
-from .cloth import mix
-from .draw import Loft, Surface
-from .person import Part
+from rga.drawn_people.body import SIDES, Body, rotation, stack
+from rga.drawn_people.cloth import mix
+from rga.drawn_people.draw import Loft, Surface
+from rga.drawn_people.person import Part
 
 CHIN, SIZE = 0.868, 0.131  # of the body's height
 # How low the hair comes, from the forehead (0) by temple and ear to the nape (pi).

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .body import SIDES, Body, box, rotation, stack, tube
-from .draw import Loft, Paint, Surface
-from .person import Item, Part
+from rga.drawn_people.body import SIDES, Body, box, rotation, stack, tube
+from rga.drawn_people.draw import Loft, Paint, Surface
+from rga.drawn_people.person import Item, Part
 
 STRAP = 0.0065  # radius
 

@@ -1,4 +1,4 @@
-"""Writes drawn people as CUHK03 was released: cuhk-03.mat and both protocol files, and the truth beside them."""
+"""Draws a release in CUHK03's own format: cuhk-03.mat, both protocol files, and beside them the ground truth."""
 
 import json
 import os
@@ -20,10 +20,11 @@ from PIL import Image
 from scipy.io import savemat
 from tqdm.auto import tqdm
 
-from . import scene
-from .camera import CAMERAS, METRE, Picture, take
-from .disk import Disk, new_folder
-from .person import PRINTABLE, Person, describe, differences, lookalike, outfit, random_person
+from rga.drawn_people import scene
+from rga.drawn_people.camera import CAMERAS, METRE, Picture, take
+from rga.drawn_people.disk import Disk
+from rga.drawn_people.person import PRINTABLE, Person, describe, differences, lookalike, outfit, random_person
+from rga.io.atomic_write import atomic_folder
 
 PAIRS, PER_CAMERA = 5, 5
 PAPER_PEOPLE = (843, 440, 77, 58, 49)  # in the five camera pairs of the real set
@@ -32,9 +33,9 @@ SHARES = (0.45, 0.33, 0.22)  # of the people of a small set, in the first camera
 # What families differ in, and how often.
 DETAIL_CHANCES = {"bag": 5, "backpack": 4, "hat": 4, "logo": 4, "shoes": 3, "held": 1}
 BOXES = ("labeled", "detected")
-VERSION = 1  # of the drawing code: raise it when the same settings give other pictures
+VERSION = 1  # of the drawing code: raise it when the same settings give other images
 KNOBS = "synthetic.json"
-NEW_KNOBS = {"same_clothes": 0.0}  # kept only when they are turned, so that older releases keep their names
+NEW_KNOBS = {"same_clothes": 0.0}  # saved only when they are turned, so that older releases keep their names
 MB_PER_PICTURE = 0.11  # both crops and both part maps
 
 
@@ -47,7 +48,48 @@ class Member(NamedTuple):
     train: bool
     family: int  # lookalikes share it; -1 alone
     detail: str  # the attribute in which the family differs, "" alone
-    cameras: tuple[tuple[int, ...], tuple[int, ...]]  # picture indices 1..5 and 6..10
+    cameras: tuple[tuple[int, ...], tuple[int, ...]]  # image indices 1..5 and 6..10
+
+
+def draw_release(
+    root: str | Path,
+    identities: tuple[int, int] = (150, 70),
+    images_per_camera: int = 5,
+    seed: int = 0,
+    lookalikes: float = 0.2,
+    same_clothes: float = 0.0,
+    occlusion: float = 0.25,
+    light: float = 1.0,
+    paper_scale: bool = False,
+    workers: int | None = None,
+) -> Path:
+    """Draw a release into the new folder root, which appears when it is whole. The same settings give the same bytes.
+
+    Args:
+        root: the folder, which must not exist.
+        identities: people to train on and people to test on.
+        images_per_camera: at most; three in ten (person, camera) have one fewer.
+        seed: of everything random.
+        lookalikes, same_clothes, occlusion, light: how hard it is, each 0 to 1; see `rga.data.synthetic`.
+        paper_scale: 1467 people in five camera pairs, 767 to train on, instead of identities.
+        workers: processes that draw, None for one per core but 8 at most; they change nothing but the time.
+
+    Returns:
+        root.
+
+    Raises:
+        FileExistsError: root exists.
+        ValueError: settings that cannot be drawn, and a folder that cannot be written.
+    """
+    root = Path(root).expanduser()
+    if root.exists():
+        raise FileExistsError(f"{root} exists. Drawn people go into a new folder: remove it or name another.")
+    settings = knobs(
+        identities, images_per_camera, seed, lookalikes, same_clothes, occlusion, light, paper_scale
+    )
+    write(root, settings, workers)
+    check(root, settings)
+    return root
 
 
 def knobs(
@@ -60,7 +102,7 @@ def knobs(
     light: float,
     paper_scale: bool,
 ) -> dict:
-    """The settings of a release as they are kept beside it; ValueError for settings that cannot be drawn."""
+    """The settings of a release as they are saved in it; ValueError for settings that cannot be drawn."""
     if paper_scale:
         identities = (PAPER_TRAIN, sum(PAPER_PEOPLE) - PAPER_TRAIN)
     identities = tuple(int(n) for n in identities)
@@ -89,6 +131,27 @@ def knobs(
     return settings | {knob: value for knob, value in new.items() if value != NEW_KNOBS[knob]}
 
 
+def check(root: Path, settings: dict) -> None:
+    """Raises ValueError unless root holds a release drawn with these settings."""
+    file = root / KNOBS
+    if not file.is_file():
+        raise ValueError(
+            f"{root} exists but holds no drawn people ({KNOBS} is missing). "
+            "Name a folder that does not exist yet, or leave root out."
+        )
+    try:
+        found = NEW_KNOBS | json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}). Remove {root} to draw it again.") from error
+    wanted = NEW_KNOBS | settings
+    other = [f"{k} = {found.get(k)!r}, asked for {v!r}" for k, v in wanted.items() if found.get(k) != v]
+    if other:
+        raise ValueError(
+            f"{root} holds people drawn with other settings: {'; '.join(other)}. "
+            "Ask for those, name another folder, or remove this one to draw it again."
+        )
+
+
 def cast(settings: dict) -> list[Member]:
     """Everybody in the release, in the order of the file names."""
     rng = np.random.default_rng([settings["seed"], 0])
@@ -100,7 +163,7 @@ def cast(settings: dict) -> list[Member]:
     ):
         number[pair] += 1
         cameras = []
-        for first in (1, 1 + PER_CAMERA):  # some pictures are missing, as in the real set
+        for first in (1, 1 + PER_CAMERA):  # some images are missing, as in the real set
             count = most - 1 if most > 2 and rng.random() < 0.3 else most
             cameras.append(tuple(sorted((first + rng.choice(most, count, replace=False)).tolist())))
         members.append(Member(person, pair, number[pair], train, *family, tuple(cameras)))
@@ -170,7 +233,7 @@ def _view(seed: int, camera: int) -> Image.Image:
 
 
 def _portray(settings: dict, member: Member) -> dict[int, Picture]:
-    """All pictures of one member, by index; each from generators of its own, so that the order of drawing is free."""
+    """All images of one member, by index; each from generators of its own, so that the order of drawing is free."""
     seed, who = settings["seed"], (member.pair, member.number)
     pictures = {}
     for side, indices in enumerate(member.cameras):
@@ -191,25 +254,25 @@ def _portray(settings: dict, member: Member) -> dict[int, Picture]:
 
 
 def stem(member: Member, index: int) -> str:
-    """The official name of a picture without its suffix: pair, person, camera, index."""
+    """The official name of an image without its suffix: pair, person, camera, index."""
     return f"{member.pair}_{member.number:03d}_{1 if index <= PER_CAMERA else 2}_{index:02d}"
 
 
 def write(root: Path, settings: dict, workers: int | None = None) -> None:
-    """Draws the release into a hidden folder beside root and renames it when it is whole.
+    """Draw a release into root atomically; if another process has finished root meanwhile, its release stays.
 
-    If another process has finished root meanwhile, its release stays. ValueError if the disk is full or read-only.
+    Raises ValueError if the disk is full or read-only.
     """
     members = cast(settings)
     try:
-        with new_folder(root, KNOBS) as folder:
+        with atomic_folder(root) as folder:
             _write_release(folder, settings, members, workers)
     except OSError as error:
         pictures = sum(len(indices) for member in members for indices in member.cameras)
         raise ValueError(
             f"Drawn people could not be written into {root.parent} ({error}). They need about "
             f"{round(pictures * MB_PER_PICTURE) + 1} MB: make room there and make the folder writable, or pass "
-            "another folder as root. What was begun is removed."
+            "another folder as root. What was written is removed."
         ) from error
 
 
@@ -278,7 +341,7 @@ def _write_person(
 
 
 def _pictures(settings: dict, members: list[Member], workers: int | None) -> Iterator[dict[int, Picture]]:
-    """The pictures of each member in order, drawn by `workers` processes that take turns."""
+    """The images of each member in order, drawn by `workers` processes that take turns."""
     if workers is None:
         workers = min(8, _cores())  # each imports torch: 0.4 GB
     workers = min(workers, len(members))
@@ -329,7 +392,7 @@ def _write_testsets(file: h5py.File, members: list[Member], settings: dict) -> N
 
 
 def _write_protocol(path: Path, members: list[Member], settings: dict) -> None:
-    """The new protocol: some people train; of the others one picture a camera asks, the rest answer."""
+    """The new protocol: some people train; of the others one image per camera is a query, the rest are gallery."""
     rng = np.random.default_rng([settings["seed"], 5])
     names, cameras, labels, train, query, gallery = [], [], [], [], [], []
     for label, member in enumerate(members, 1):
@@ -384,7 +447,7 @@ def _write_json(path: Path, value) -> None:
 
 
 def serve() -> None:
-    """What a child process of _pictures does: draw every workers-th member and hand the pictures over."""
+    """What a child process of _pictures does: draw every workers-th member and hand the images over."""
     settings, workers, first = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     try:
         for member in cast(settings)[first::workers]:

@@ -1,24 +1,83 @@
-"""Files that are whole or not there, whatever happens while they are written."""
+"""Atomic writes: a file or a folder is there whole or not at all, whatever happens while it is written."""
 
+import glob
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A name to write under: the file is renamed to `path` at the end, and removed after an error.
+def atomic_write(path: str | Path, temporary: Path | None = None) -> Iterator[Path]:
+    """A temporary file to write: fsynced and renamed to `path` at the end, removed after an error.
 
-    Makes the folder. The name has the suffix of `path`, and is another for each who writes: of two at once the later
-    wins.
+    It lies beside path, in a folder that is made, and has its suffix and a new name for every writer: of two at once
+    the later wins. temporary: a fixed name instead, where only one process writes, so that the next write replaces
+    what a killed one left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
+    temporary = temporary or path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
     try:
-        yield partial
-        os.replace(partial, path)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # else a power cut could leave the name without the bytes
+        os.replace(temporary, path)
     finally:
-        partial.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """A temporary folder to fill: renamed to `path` at the end, removed after an error.
+
+    Of two processes at once the first to finish wins. A killed process leaves its temporary folder; the next one for
+    the same path removes it. The files in it are not fsynced: a power cut soon after may leave some of them empty.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    temporary.mkdir()
+    lock = _lock(temporary)
+    try:
+        yield temporary
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if not path.is_dir():  # else another process was faster
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Locks a folder until the handle is closed or the process ends, however it ends; None if that is impossible."""
+    if fcntl is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes the temporary folders of `path` that no living process has locked."""
+    for folder in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):  # another process removes them, too
+            # An empty one may be so new that its lock is still to come.
+            if any(folder.iterdir()) and (lock := _lock(folder)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)

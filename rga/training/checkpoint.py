@@ -1,4 +1,4 @@
-"""Keep a network, and a run that can go on, in one file that is either whole or not there."""
+"""Checkpoints: a network, and all that a run needs to resume, in one file that is written atomically."""
 
 import glob
 import os
@@ -9,38 +9,33 @@ from typing import Any
 
 import torch
 
+from rga.io.atomic_write import atomic_write
 from rga.models import ReIDModel, create_model
 
 FORMAT = 1
 
 
 def save(path: str | Path, model: ReIDModel, *, keep: int = 1, step: int = 0, **training: Any) -> None:
-    """Write the model and whatever else a run needs to go on (state dicts, numbers, lists) to `path`.
+    """Save the model, and what else a run needs to resume, to `path`; a crash or power cut leaves the previous file.
 
-    The file is written under another name and renamed when it is on the disk, so a crash or a power cut leaves the
-    previous one. keep above 1: it stays under a second name, too, PATH-STEP, and so do the `keep` with the highest
-    steps; those of later steps, which another run left, are removed.
+    Args:
+        path: the file, whose folder is made; one process writes it.
+        model: saved as its configuration and state dict.
+        keep: above 1, the file has a second name as well, PATH-STEP, and the `keep` files with the highest steps stay;
+            those of later steps, which another run left, are removed.
+        step: the number in that name.
+        **training: state dicts, numbers and lists, returned by `restore`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"format": FORMAT, "config": model.config, "model": model.state_dict(), "training": training}
-    partial = path.with_name(
-        f".{path.name}.part"
-    )  # always the same name: what a kill leaves, the next one replaces
-    try:
-        partial.unlink(missing_ok=True)  # a kill may have left it as a second name of a kept checkpoint
-        with partial.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        named = path.with_stem(f"{path.stem}-{step:07d}")
-        if keep > 1:
-            _link(partial, named)
-        os.replace(partial, path)
-    except Exception:
-        partial.unlink(missing_ok=True)
-        raise
+    with (
+        atomic_write(path, temporary=path.with_name(f".{path.name}.part")) as temporary,
+        temporary.open("wb") as file,
+    ):
+        torch.save(content, file)
     if keep > 1:
+        named = path.with_stem(f"{path.stem}-{step:07d}")
+        _link(path, named)
         files = kept(path)
         own = files.index(named) + 1
         # Later steps are those of an earlier run in this folder, whose PATH is gone already.
@@ -49,13 +44,13 @@ def save(path: str | Path, model: ReIDModel, *, keep: int = 1, step: int = 0, **
 
 
 def kept(path: str | Path) -> list[Path]:
-    """The checkpoints that `save` kept beside `path`, the oldest first."""
+    """The checkpoints that `save` left beside `path` under their steps, the oldest first."""
     path = Path(path)
     return sorted(path.parent.glob(f"{glob.escape(path.stem)}-{'[0-9]' * 7}{glob.escape(path.suffix)}"))
 
 
 def _link(file: Path, name: Path) -> None:
-    """A second name for a file, which takes no room; a copy where the file system has one name a file."""
+    """A hard link, which takes no room; a copy where the file system has no hard links."""
     name.unlink(missing_ok=True)
     try:
         os.link(file, name)
@@ -64,7 +59,7 @@ def _link(file: Path, name: Path) -> None:
 
 
 def load_model(path: str | Path) -> ReIDModel:
-    """The network in a checkpoint, built anew from its configuration, on the CPU, in eval mode."""
+    """The network in a checkpoint, rebuilt from its configuration, on the CPU, in eval mode."""
     content = _read(Path(path))
     config = dict(content["config"])
     described = config.pop("weights")
@@ -79,7 +74,7 @@ def restore(
 ) -> dict[str, Any]:
     """Load a checkpoint into `model`, in place; returns what was saved beside it (`training` of `save`).
 
-    check: is shown that before anything is loaded, and may raise. Raises ValueError, and changes nothing, for a
+    check: called with that before anything is loaded, and may raise. Raises ValueError, and changes nothing, for a
     checkpoint of another network.
     """
     content = _read(Path(path))

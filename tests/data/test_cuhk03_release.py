@@ -25,12 +25,6 @@ def test_crops_have_their_official_names(tmp_path, boxes, compressed):
         np.testing.assert_array_equal(crop, tiny.crop(stem, boxes))
 
 
-def test_skipped_crops_are_not_read(release):
-    names = tiny.stems()
-    crops = crops_in(release / "cuhk-03.mat", "labeled", skip=set(names[::2]))
-    assert [stem for stem, _ in crops] == names[1::2]
-
-
 # ---------------------------------------------------------------- faults
 
 

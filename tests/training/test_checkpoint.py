@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, and only into the network they are of."""
+"""Checkpoints: atomic, and loaded only into the network they are of."""
 
 import pytest
 import torch
@@ -54,14 +54,24 @@ def test_a_crash_while_saving_keeps_the_last_checkpoint(model, tmp_path, monkeyp
     assert checkpoint.restore(tmp_path / "run.pt", model) == {"epoch": 1}
 
 
-def test_what_a_kill_leaves_is_not_written_into(model, tmp_path):
-    """Killed after the second name was made and before the first: the unfinished name is that of a kept file."""
+def test_a_file_kept_for_its_step_is_not_written_into(model, tmp_path):
+    """It is the same file as PATH until PATH is replaced."""
     path = tmp_path / "run.pt"
-    checkpoint.save(path, model, keep=2, step=1, epoch=1)
-    (kept,) = checkpoint.kept(path)
-    (tmp_path / ".run.pt.part").hardlink_to(kept)
-    checkpoint.save(path, model, keep=2, step=2, epoch=2)
-    assert [checkpoint.restore(file, model)["epoch"] for file in checkpoint.kept(path)] == [1, 2]
+    for step in (1, 2, 3):
+        checkpoint.save(path, model, keep=2, step=step, epoch=step)
+    assert [checkpoint.restore(file, model)["epoch"] for file in checkpoint.kept(path)] == [2, 3]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_without_hard_links_the_file_is_copied(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(OSError("not supported")))
+    test_a_file_kept_for_its_step_is_not_written_into(model, tmp_path)
+
+
+def test_what_a_kill_leaves_is_replaced(model, tmp_path):
+    (tmp_path / ".run.pt.part").write_text("half")
+    checkpoint.save(tmp_path / "run.pt", model)
+    assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
 
 
 def test_a_shorter_run_in_the_same_folder_keeps_its_own(model, tmp_path):

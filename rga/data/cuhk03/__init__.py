@@ -51,7 +51,7 @@ def load(
     root is a folder with one of the following, a folder at most two levels below it counting as well, or an archive.
 
     * cuhk-03.mat. Its crops are extracted once, into images_{boxes} beside it: PNG without compression, 1.2 GB for the
-      real set. If that is interrupted, the next call goes on from there.
+      real set. If that is interrupted, the next call starts again.
     * Crops with the official names and any image suffix, in images_{boxes}, {boxes} or any other single folder.
     * {boxes}/bounding_box_train, bounding_box_test and query: CUHK03-NP, for the new protocol only. What may be missing
       there cannot be named; the counts show it.

@@ -1,10 +1,8 @@
-"""The release's crops as PNG files, written once: in parallel, resumable, and visible only when all are there."""
+"""The release's crops as PNG files, written once, in parallel, into a folder that appears when all are there."""
 
 import errno
-import os
 import shutil
 import struct
-import uuid
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from rga.data.cuhk03.folders import scan
 from rga.data.cuhk03.release import crops_in
+from rga.io.atomic_write import atomic_folder
 
 WRITERS = 4  # threads beside the one that reads: HDF5 is read by one at a time
 IN_FLIGHT = 128  # crops read but not yet written, of 0.2 MB at most
@@ -24,56 +22,35 @@ CROP = 88_000  # bytes of the real set's mean crop
 def extract(release: Path, target: Path, boxes: str, total: int) -> None:
     """Write the release's crops, `total` of them, as PNG files into the folder `target`; it appears when it is whole.
 
-    Until then they gather in the hidden folder .{target}.part beside it. If the process is killed or the disk is full,
-    the next call goes on from there. Two processes may do this at once.
+    Two processes may do this at once. If one is killed, the next call removes what it left and starts again.
 
     Raises ValueError, and leaves no target, if the release is broken or crops cannot be written.
     """
-    about = release.stat()
-    scratch = target.with_name(f".{target.name}.part")
-    tree = scratch / f"{about.st_size}-{about.st_mtime_ns}"  # never mixed with crops of another release
     try:
-        tree.mkdir(parents=True, exist_ok=True)
-        _write(release, tree, boxes, total)
-        os.replace(tree, target)
+        with atomic_folder(target) as folder:
+            _write(release, folder, boxes, total)
     except OSError as error:
-        if not scan(target):  # else another process was faster, and its folder is whole too
-            raise ValueError(_advice(error, release, target, total - len(scan(tree)))) from error
-    except ValueError:  # a broken release: nothing of it may be gone on with
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    shutil.rmtree(scratch, ignore_errors=True)
+        raise ValueError(_advice(error, release, target, total)) from error
 
 
-def _write(release: Path, tree: Path, boxes: str, total: int) -> None:
-    done = {
-        stem for stem, path in scan(tree).items() if path.stat().st_size
-    }  # a power cut leaves empty files
-    crops = crops_in(release, boxes, skip=done)
-    under_way = deque()
+def _write(release: Path, folder: Path, boxes: str, total: int) -> None:
+    in_flight = deque()
     with (
-        tqdm(total=total, initial=len(done), desc=f"extracting {boxes} crops", unit="crop") as bar,
+        tqdm(total=total, desc=f"extracting {boxes} crops", unit="crop") as bar,
         ThreadPoolExecutor(WRITERS) as pool,
     ):
-        for stem, crop in crops:
-            under_way.append(pool.submit(_save, crop, tree / f"{stem}.png"))
-            if len(under_way) == IN_FLIGHT:
-                under_way.popleft().result()
+        for stem, crop in crops_in(release, boxes):
+            in_flight.append(pool.submit(_save, crop, folder / f"{stem}.png"))
+            if len(in_flight) == IN_FLIGHT:
+                in_flight.popleft().result()
                 bar.update()
-        for writing in under_way:
+        for writing in in_flight:
             writing.result()
             bar.update()
 
 
 def _save(crop: np.ndarray, path: Path) -> None:
-    # Beside the tree, so that it never gets into the target.
-    unfinished = path.parent.with_name(f"{uuid.uuid4().hex}.tmp")
-    try:
-        unfinished.write_bytes(png(crop))
-        os.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    path.write_bytes(png(crop))
 
 
 def png(crop: np.ndarray) -> bytes:
@@ -93,16 +70,13 @@ def png(crop: np.ndarray) -> bytes:
     )
 
 
-def _advice(error: OSError, release: Path, target: Path, left: int) -> str:
+def _advice(error: OSError, release: Path, target: Path, total: int) -> str:
     room = ""
     if error.errno == errno.ENOSPC:
         free = shutil.disk_usage(target.parent).free
-        room = (
-            f" {left} crops are left, which need about {left * CROP / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free."
-            " Make room and load again: it goes on where it stopped."
-        )
+        room = f" {total} crops need about {total * CROP / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free."
     return (
         f"The crops of {release} are extracted once, into {target}, and this could not be written ({error}).{room} "
-        f"Make {target.parent} writable, with room for the crops, or copy the release and the protocol files to a "
-        "folder that is, and pass that as root."
+        f"Make {target.parent} writable, with room for the crops, and load again, or copy the release and the protocol "
+        "files to a folder that is, and pass that as root."
     )

@@ -5,7 +5,7 @@ cells of five camera pairs, each a cell of P people by 10 images (the first five
 image uint8 and, so shown, (3, width, height). `testsets` is a cell of 20 arrays of people as (pair, person), from 1.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 
 @contextmanager
 def opened(release: Path, boxes: str) -> Iterator[h5py.File]:
-    """The release, open to be read; what goes wrong in reading it becomes one clear ValueError."""
+    """The release, open to be read; any error in reading it becomes one clear ValueError."""
     try:
         with h5py.File(release) as file:
             yield file
@@ -33,26 +33,26 @@ def pairs_in(file: h5py.File, boxes: str) -> list[np.ndarray]:
     return [_expect(file[cell], (10, None))[()].T for cell in _expect(file[boxes], (1, 5))[0]]
 
 
-def images_in(file: h5py.File, boxes: str, skip: Container[str] = ()) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Official stem and dataset of each image but those whose stem is in `skip`, pair by pair."""
+def images_in(file: h5py.File, boxes: str) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Official stem and dataset of each image, pair by pair."""
     for pair, people in enumerate(pairs_in(file, boxes), 1):
         for person, images in enumerate(people, 1):
             for index, image in enumerate(images, 1):
                 stem = f"{pair}_{person:03d}_{1 if index <= 5 else 2}_{index:02d}"
                 # MATLAB's empty array, shape (2,), stands for an absent image.
-                if stem not in skip and (data := file[image]).ndim == 3:
+                if (data := file[image]).ndim == 3:
                     if data.dtype != np.uint8:
                         raise ValueError(f"{data.name} holds {data.dtype}, not uint8")
                     yield stem, _expect(data, (3, None, None))
 
 
-def crops_in(release: Path, boxes: str, skip: Container[str] = ()) -> Iterator[tuple[str, np.ndarray]]:
-    """Stem and uint8 (height, width, 3) crop of each image in the release but those in `skip`, read one at a time.
+def crops_in(release: Path, boxes: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Stem and uint8 (height, width, 3) crop of each image in the release, read one at a time.
 
     Raises ValueError if the file is cut short, is not HDF5 or is laid out differently.
     """
     with opened(release, boxes) as file:
-        for stem, data in images_in(file, boxes, skip):
+        for stem, data in images_in(file, boxes):
             yield stem, data[()].T
 
 
