@@ -107,7 +107,7 @@ def _rank(rows: Iterable[Tensor], q_pids, g_pids, q_camids, g_camids) -> Ranking
         places = first[queries, None] + np.arange((end - first)[queries].max())
         own = places < end[queries, None]
         columns = by_pid[np.minimum(places, len(by_pid) - 1)]
-        match = own & (g_camids[columns] != q_camids[queries, None])
+        match = own & (g_camids[columns] != q_camids[queries, None])  # else junk, as in ranking.is_junk
         found = _match_ranks(block.detach(), columns, own, match)
         ranks.append(found[found > 0])
         counts.append((found > 0).sum(axis=1))

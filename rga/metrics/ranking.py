@@ -91,10 +91,14 @@ def rank_query(
 ) -> np.ndarray:
     """One query against the gallery, all (G,) -> ranks of its M matches, ascending, from 1: (M,)."""
     order = np.argsort(distances, kind="stable")  # nearest first; equal distances keep the gallery's order
-    same_person, same_camera = g_pids[order] == pid, g_camids[order] == camid
-    junk = (same_person & same_camera) | (g_pids[order] == -1)
-    matches = same_person[~junk]  # junk has no place in the order: what stands behind it moves up
+    junk = is_junk(pid, camid, g_pids, g_camids)[order]
+    matches = g_pids[order][~junk] == pid  # junk has no place in the order: what stands behind it moves up
     return 1 + np.flatnonzero(matches)
+
+
+def is_junk(pid: int, camid: int, g_pids: np.ndarray, g_camids: np.ndarray) -> np.ndarray:
+    """Gallery images (G,) that a query's ranking leaves out: its own person by its own camera, and nobody (pid -1)."""
+    return ((g_pids == pid) & (g_camids == camid)) | (g_pids == -1)
 
 
 def average_precision(ranks: np.ndarray) -> float:

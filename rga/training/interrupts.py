@@ -1,4 +1,4 @@
-"""Ctrl-C (SIGINT) and SIGTERM: finish the step, save a checkpoint, then stop."""
+"""Ctrl-C (SIGINT) and SIGTERM while `rga.fit` trains: they wait until the step is done and a checkpoint saved."""
 
 import signal
 import threading

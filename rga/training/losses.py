@@ -16,7 +16,8 @@ def triplet_loss(features: Tensor, labels: Tensor, margin: float | None = 0.3) -
     For every image as anchor: its distance to the hardest positive (the farthest image of the same identity) should be
     smaller, by `margin`, than to the hardest negative (the nearest image of another). margin=None takes the soft
     margin log(1 + exp(farthest - nearest)). Raises ValueError if an identity has one image only, or the batch one
-    identity only; labels on the CPU spare a GPU the wait for this check.
+    identity only; labels on the CPU spare a GPU the wait for this check. Training calls the two halves apart: the check
+    on the CPU, then `batch_hard`, which is the loss.
     """
     check_pairs(labels)
     return batch_hard(features, labels.to(features.device, non_blocking=True), margin)
