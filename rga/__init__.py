@@ -2,7 +2,7 @@
 
 import importlib
 
-from rga import data, metrics, models, old_names, search
+from rga import data, metrics, models, old_names, runs, search
 from rga.evaluation import Embeddings, Evaluation, embed, evaluate
 from rga.models.hooks import capture
 from rga.training import losses
@@ -23,11 +23,12 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "runs",
     "schedule",
     "search",
 ]
 
-LATER = {"export", "plot", "runs"}  # loaded when somebody asks for them: plot and runs need matplotlib
+LATER = {"export", "plot"}  # loaded when somebody asks for them: plot needs matplotlib
 
 
 def __getattr__(name: str):

@@ -39,6 +39,7 @@ def test_notebook_03_has_a_parameter_for_every_field():
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_leave_the_settings_to_the_recipe(path):
     parameters = papermill.inspect_notebook(str(path))
+    assert parameters.keys() <= FIELDS.keys()
     changed = {name for name in FIELDS.keys() & parameters if parameters[name]["default"] != "None"}
     assert changed == OWN.get(path.stem, set()) | {"profile"}
 
