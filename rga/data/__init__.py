@@ -6,7 +6,7 @@ from pathlib import Path
 from rga.data import cuhk03, doctor, folder, market1501, msmt17, synthetic
 from rga.data.images import read_image, stack_images
 from rga.data.loaders import Batch, ReIDDataset, network_input, test_loader, train_loader
-from rga.data.samples import Sample, Splits
+from rga.data.samples import Sample, Splits, TrainSample
 from rga.data.transforms import denormalise, normalise
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ReIDDataset",
     "Sample",
     "Splits",
+    "TrainSample",
     "denormalise",
     "load",
     "network_input",

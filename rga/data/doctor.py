@@ -1,4 +1,4 @@
-"""The data doctor: what is wrong with a data set, found before anybody trains on it."""
+"""The data doctor: faults of a data set (leaks, broken files, wrong ids), found before anybody trains on it."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tqdm.auto import tqdm
 
 from rga.data.images import read_image
-from rga.data.samples import Sample, Splits
+from rga.data.samples import Splits
 from rga.io.paths import file_key
 
 LOG = logging.getLogger("rga.data")
@@ -72,7 +72,7 @@ class Report:
 
 
 class File(NamedTuple):
-    """What is known of an image file. Equal images have equal keys: their place on the disk, or checksums."""
+    """What is known of an image file. Equal images have equal keys: their inode, or checksums of their content."""
 
     bytes: int  # -1 if the file is not there
     key: str | bytes | tuple[int, int]
@@ -81,7 +81,7 @@ class File(NamedTuple):
 
 
 def examine(splits: Splits, thorough: bool = False, workers: int | None = None) -> Report:
-    """Everything that is wrong with a data set, or looks so.
+    """All faults of a data set, and what looks like one.
 
     The quick form looks at ids, cameras, counts, leaks, and whether the files are there: less than a second for
     100,000 images. The thorough form also decodes every image, in `workers` threads (None: one per core) and with
@@ -118,7 +118,7 @@ def _stat(path: Path) -> File:
         state = os.stat(path)
     except OSError:
         return File(-1, os.fspath(path))
-    return File(state.st_size, file_key(path, state))  # a link and its file are one picture
+    return File(state.st_size, file_key(path, state))  # a link and its file are one image
 
 
 def _read(path: Path) -> File:
@@ -149,9 +149,9 @@ def empty_subsets(splits: Splits, files: Files) -> Iterator[Finding]:
 def class_numbers(splits: Splits, files: Files) -> Iterator[Finding]:
     yield from _finding(
         True,
-        f"training pids that are not 0 … {splits.num_pids - 1}",
-        _stray_pids(splits),
-        "A pid is the number of an output of the classifier: count training identities from 0, without gaps.",
+        f"training labels that are not 0 … {splits.num_pids - 1}",
+        _stray_labels(splits),
+        "A label is the number of an output of the classifier: count training identities from 0, without gaps.",
     )
 
 
@@ -185,15 +185,15 @@ def images_in_train_and_test(splits: Splits, files: Files) -> Iterator[Finding]:
 
 
 def identities_in_train_and_test(splits: Splits, files: Files) -> Iterator[Finding]:
-    if not splits.labels or _stray_pids(splits):
+    if not splits.train_pids or _stray_labels(splits):
         return
-    if len(splits.labels) != splits.num_pids:
+    if len(splits.train_pids) != splits.num_pids:
         yield Finding(
             True,
-            "labels that are too many or too few",
-            abs(len(splits.labels) - splits.num_pids),
-            (f"{len(splits.labels)} labels of {splits.num_pids} training identities",),
-            "labels holds the set's own number of each training identity, or is () if that means nothing.",
+            "train_pids that are too many or too few",
+            abs(len(splits.train_pids) - splits.num_pids),
+            (f"{len(splits.train_pids)} train_pids for {splits.num_pids} training identities",),
+            "train_pids holds the set's own number of each training identity, or is () if that means nothing.",
         )
         return
     query = {sample.pid for sample in splits.query}
@@ -201,7 +201,7 @@ def identities_in_train_and_test(splits: Splits, files: Files) -> Iterator[Findi
     yield from _finding(
         True,
         "identities both in training and in query or gallery",
-        sorted(set(splits.labels) & (query | gallery)),
+        sorted(set(splits.train_pids) & (query | gallery)),
         "Re-identification is tested on people never seen in training: take them out of train.",
     )
 
@@ -270,11 +270,15 @@ def missing_images(splits: Splits, files: Files) -> Iterator[Finding]:
 
 
 def poor_classes(splits: Splits, files: Files) -> Iterator[Finding]:
-    samples = defaultdict(list)
-    for sample in splits.train:
-        samples[sample.pid].append(sample)
-    single = [some[0].path for some in samples.values() if len(some) == 1]
-    one_camera = [s[0].path for s in samples.values() if len(s) > 1 and len({x.camid for x in s}) == 1]
+    classes = defaultdict(list)
+    for path, label, camid in splits.train:
+        classes[label].append((path, camid))
+    single = [images[0][0] for images in classes.values() if len(images) == 1]
+    one_camera = [
+        images[0][0]
+        for images in classes.values()
+        if len(images) > 1 and len({camid for _, camid in images}) == 1
+    ]
     yield from _finding(
         False,
         "training identities with one image only",
@@ -291,14 +295,14 @@ def poor_classes(splits: Splits, files: Files) -> Iterator[Finding]:
 
 def repeated_images(splits: Splits, files: Files) -> Iterator[Finding]:
     for subset in ("train", "query", "gallery"):
-        first: dict[str | bytes, Sample] = {}
+        first: dict[str | bytes, tuple[Path, int]] = {}
         same, other = [], []
-        for sample in getattr(splits, subset):
-            key = files[sample.path].key
-            if known := first.get(key):
-                (same if known.pid == sample.pid else other).append(_pair(known.path, sample.path))
+        for path, pid, _ in getattr(splits, subset):
+            if (key := files[path].key) in first:
+                known, known_pid = first[key]
+                (same if known_pid == pid else other).append(_pair(known, path))
             else:
-                first[key] = sample
+                first[key] = path, pid
         yield from _finding(
             False, f"images that are in {subset} twice", same, "They count twice: keep one of each."
         )
@@ -366,6 +370,6 @@ def _pair(one: Path, other: Path) -> str:
     return _show(one) if one == other else f"{_show(one)} = {_show(other)}"
 
 
-def _stray_pids(splits: Splits) -> list[int]:
-    pids = {sample.pid for sample in splits.train}
-    return sorted(pids - set(range(len(pids))))
+def _stray_labels(splits: Splits) -> list[int]:
+    labels = {label for _, label, _ in splits.train}
+    return sorted(labels - set(range(len(labels))))

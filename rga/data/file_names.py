@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from rga.data.samples import Sample
+from rga.data.samples import Sample, TrainSample
 from rga.io.paths import file_key
 
 
@@ -71,9 +71,9 @@ def samples_in(folder: Path, pattern: re.Pattern, advice: str = "") -> tuple[Sam
     )
 
 
-def as_classes(samples: Iterable[Sample]) -> tuple[tuple[Sample, ...], tuple[int, ...]]:
-    """Training samples with their people numbered 0, 1, … in the order of their pids, and those pids."""
+def as_classes(samples: Iterable[Sample]) -> tuple[tuple[TrainSample, ...], tuple[int, ...]]:
+    """Samples to train on, their people labelled 0, 1, … in the order of their pids, and those pids."""
     samples = tuple(samples)
-    labels = tuple(sorted({sample.pid for sample in samples}))
-    classes = {pid: i for i, pid in enumerate(labels)}
-    return tuple(sample._replace(pid=classes[sample.pid]) for sample in samples), labels
+    train_pids = tuple(sorted({sample.pid for sample in samples}))
+    labels = {pid: label for label, pid in enumerate(train_pids)}
+    return tuple(TrainSample(path, labels[pid], camid) for path, pid, camid in samples), train_pids

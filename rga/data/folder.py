@@ -103,9 +103,9 @@ def load(
         notes.append(f"query: a random image per person and camera of test, seed {seed}")
         if alone:
             notes.append(f"gallery: {len(alone)} people are seen by one camera only and have no query")
-    train, labels = as_classes(subsets.get("train", ()))
+    train, train_pids = as_classes(subsets.get("train", ()))
     query, gallery = (tuple(subsets.get(name, ())) for name in ("query", "gallery"))
-    return Splits(folder.name, train, query, gallery, labels=labels, notes=tuple(notes))
+    return Splits(folder.name, train, query, gallery, train_pids=train_pids, notes=tuple(notes))
 
 
 def _locate(root: Path) -> Path | None:

@@ -61,7 +61,7 @@ class ReIDDataset(Dataset):
     ):
         self.samples, self.size = samples, tuple(size)
         sizes = [self.size, transforms.enlarged(size)] if augmented else [self.size]
-        self.cache = resized_images([sample.path for sample in samples], sizes, cache) if cache else {}
+        self.cache = resized_images([path for path, _, _ in samples], sizes, cache) if cache else {}
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -108,8 +108,8 @@ def train_loader(
     `rga.data.cache.resized_images`. every_image, share: as in `PKSampler`. Raises ValueError as PKSampler and the
     cache do, and for an image that cannot be read.
     """
-    pids = [sample.pid for sample in samples]
-    sampler = PKSampler(pids, p, k, seed, every_image=every_image, share=share)
+    labels = [label for _, label, _ in samples]
+    sampler = PKSampler(labels, p, k, seed, every_image=every_image, share=share)
     return _loader(ReIDDataset(samples, size, cache), workers, batch_sampler=sampler)
 
 

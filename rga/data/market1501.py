@@ -70,13 +70,13 @@ def load(root: str | Path) -> Splits:
         notes.append(
             "multi_query: hand-drawn boxes (gt_bbox) of the query people, for one mean feature per query"
         )
-    train, labels = as_classes(train)
+    train, train_pids = as_classes(train)
     return Splits(
         "Market-1501",
         train,
         query,
         gallery,
-        labels=labels,
+        train_pids=train_pids,
         published=PUBLISHED,
         multi_query=multi_query,
         notes=tuple(notes),

@@ -37,7 +37,7 @@ def load(root: str | Path, allow_missing: bool = False) -> Splits:
     root is the folder with the four list files (of V1, or of V2, whose faces are masked), a folder that holds it, or
     the archive as downloaded. Training takes the images of list_train.txt and of list_val.txt, which show the same
     people: together they are the 32,621 that the paper trains on. Train and test people are counted from 0 each, so
-    that a number means another person there: `labels` is (). camid is 1 … 15.
+    that a number means another person there: `train_pids` is (). camid is 1 … 15.
 
     With `allow_missing`, images that the lists name and the folder lacks are left out and listed in `Splits.missing`.
 

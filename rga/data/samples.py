@@ -1,5 +1,6 @@
 """What every data set gives: samples, and which of them are for training, query and gallery."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,45 +8,65 @@ from typing import NamedTuple
 
 
 class Sample(NamedTuple):
-    """One image: its file, the identity of its person and the camera that took it."""
+    """An image of query or gallery: its file, the data set's own number of the person, and the camera."""
 
     path: Path
     pid: int
     camid: int
 
 
+class TrainSample(NamedTuple):
+    """An image to train on: its file, the class of the person (an output of the classifier), and the camera."""
+
+    path: Path
+    label: int
+    camid: int
+
+    @property
+    def pid(self) -> int:
+        """The label, so that code for either kind of sample works. As tuples both kinds are alike, too."""
+        return self.label
+
+
 @dataclass(frozen=True)
 class Splits:
     """A data set: images to learn from, and images of other people to search with (query) and in (gallery).
 
-    Training identities are numbered 0 … num_pids − 1; query and gallery keep the data set's own numbers, where 0 is
-    a distractor (nobody's match) if the set has such.
-
-    missing: the images (file stems) that the protocol lists and the folder lacks.
-    labels: the data set's own number of each training identity, where it counts training and test people in one
-    row; () where it does not, so that equal numbers mean nothing.
-    published: {subset: (ids, images)} as the authors of the set give them; {} if nobody did.
-    multi_query: more images of the query people (Market-1501's gt_bbox), to average queries over.
-    single_shot: each identity enters the gallery with one image (CUHK03's classic protocol), so that the ranking is
-    `rga.metrics.evaluate_single_shot`'s.
-    notes: what else a reader should know, a line each.
+    Args:
+        name: for tables.
+        train: labels are 0 … num_pids − 1.
+        query: pids are the data set's own numbers.
+        gallery: likewise; pid 0 is a distractor (nobody's match) if the set has such.
+        missing: the images (file stems) that the protocol lists and the folder lacks.
+        train_pids: the data set's own number of each label, where it counts training and test people in one row; ()
+            where it does not, so that equal numbers mean nothing. (`labels` is its old name.)
+        published: {subset: (ids, images)} as the authors of the set give them; {} if nobody did.
+        multi_query: more images of the query people (Market-1501's gt_bbox), to average queries over.
+        single_shot: each identity enters the gallery with one image (CUHK03's classic protocol), so that the ranking
+            is `rga.metrics.evaluate_single_shot`'s.
+        notes: what else a reader should know, a line each.
     """
 
     name: str
-    train: tuple[Sample, ...]
+    train: tuple[TrainSample, ...]
     query: tuple[Sample, ...]
     gallery: tuple[Sample, ...]
     missing: tuple[str, ...] = ()
-    labels: tuple[int, ...] = ()
+    train_pids: tuple[int, ...] = ()
     published: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     multi_query: tuple[Sample, ...] = ()
     single_shot: bool = False
     notes: tuple[str, ...] = ()
 
     @property
+    def labels(self) -> tuple[int, ...]:
+        """The old name of `train_pids`."""
+        return self.train_pids
+
+    @property
     def num_pids(self) -> int:
         """Number of training identities: the classes of the classifier."""
-        return len({sample.pid for sample in self.train})
+        return len({label for _, label, _ in self.train})
 
     def counts(self) -> dict[str, tuple[int, int, int]]:
         """{subset: (ids, images, cameras)}."""
@@ -63,5 +84,18 @@ class Splits:
         return "\n".join([*lines, *self.notes])
 
 
-def _count(samples: tuple[Sample, ...]) -> tuple[int, int, int]:
-    return len({s.pid for s in samples}), len(samples), len({s.camid for s in samples})
+def _count(samples: tuple[Sample | TrainSample, ...]) -> tuple[int, int, int]:
+    return len({pid for _, pid, _ in samples}), len(samples), len({camid for _, _, camid in samples})
+
+
+def _accept_labels(init):
+    @functools.wraps(init)
+    def accepting(self, *args, **fields):
+        if "labels" in fields:
+            fields["train_pids"] = fields.pop("labels")
+        init(self, *args, **fields)
+
+    return accepting
+
+
+Splits.__init__ = _accept_labels(Splits.__init__)  # also for dataclasses.replace

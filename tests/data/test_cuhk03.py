@@ -9,7 +9,7 @@ from helpers import tiny_cuhk03 as tiny
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from rga.data import cuhk03
-from rga.data.samples import Sample
+from rga.data.samples import TrainSample
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def test_release_gives_the_protocols_splits(release, boxes):
     for subset in ("train", "query", "gallery"):
         expected = [names[i - 1] for i in columns[f"{subset}_idx"].ravel()]
         assert stems_of(getattr(splits, subset)) == expected
-    assert splits.num_pids == 5 and splits.labels == tiny.TRAIN
-    assert sorted({s.pid for s in splits.train}) == [0, 1, 2, 3, 4]
+    assert splits.num_pids == 5 and splits.train_pids == tiny.TRAIN
+    assert sorted({s.label for s in splits.train}) == [0, 1, 2, 3, 4]
     assert {s.pid for s in splits.query} == {s.pid for s in splits.gallery} == {2, 5, 7, 8}
     assert {s.camid for s in splits.train} == {1, 2}
     assert all(s.camid == int(s.path.stem[6]) for s in splits.train + splits.query + splits.gallery)
@@ -129,7 +129,7 @@ def test_crops_need_no_release_file_and_may_have_any_suffix(release):
         tiny.write_crops(release / "images_labeled", [stem], suffix.upper() if i % 2 else suffix)
     splits = cuhk03.load(str(release))
     assert len(splits.train) == 20 and splits.missing == ()
-    assert splits.train[0] == Sample(release / "images_labeled" / "1_001_1_01.jpg", 0, 1)
+    assert splits.train[0] == TrainSample(release / "images_labeled" / "1_001_1_01.jpg", 0, 1)
 
 
 @pytest.mark.parametrize("place", ["images_labeled", "labeled", "crops", "some/where/below", "."])
@@ -162,7 +162,7 @@ def test_missing_images_are_left_out_when_allowed(tmp_path):
     tiny.write_crops(tmp_path / "images_labeled", set(tiny.stems()) - set(gone))
     splits = cuhk03.load(tmp_path, allow_missing=True)
     assert sorted(splits.missing) == sorted(gone)
-    assert splits.num_pids == 3 and {s.pid for s in splits.train} == {0, 1, 2}
+    assert splits.num_pids == 3 and {s.label for s in splits.train} == {0, 1, 2}
     assert not set(stems_of(splits.train + splits.query + splits.gallery)) & set(gone)
     assert "9 images" in str(splits)
 

@@ -20,7 +20,7 @@ def release(tmp_path):
 
 def test_classes_follow_the_order_of_the_labels(release):
     tiny.write_protocol(release, labels=700 - 70 * tiny.protocol()["labels"].astype(int))
-    classes = {sample.path.stem[:5]: sample.pid for sample in cuhk03.load(release).train}
+    classes = {sample.path.stem[:5]: sample.label for sample in cuhk03.load(release).train}
     assert classes == {"5_001": 0, "2_002": 1, "1_004": 2, "1_003": 3, "1_001": 4}
 
 
@@ -75,8 +75,8 @@ def test_classic_splits_test_the_people_of_the_release(release, boxes):
         assert [sample.path.stem for sample in splits.query] == names[True]
         assert splits.query == splits.gallery
         assert {sample.pid for sample in splits.query} == {numbers[name] for name in tested}
-        assert splits.labels == tuple(n for name, n in numbers.items() if name not in tested)
-        assert all(splits.labels[s.pid] == numbers[s.path.stem[:5]] for s in splits.train)
+        assert splits.train_pids == tuple(n for name, n in numbers.items() if name not in tested)
+        assert all(splits.train_pids[s.label] == numbers[s.path.stem[:5]] for s in splits.train)
         assert all(s.camid == int(s.path.stem[6]) for s in splits.train + splits.query)
         assert splits.single_shot
         assert splits.name == f"CUHK03 ({boxes}, classic protocol, split {split})"
@@ -86,10 +86,10 @@ def test_classic_splits_test_the_people_of_the_release(release, boxes):
 def test_classic_numbers_people_as_the_new_protocol(release):
     new, classic = cuhk03.load(release), cuhk03.load(release, protocol="classic")
     numbers = {s.path.stem[:5]: s.pid for s in new.query} | {
-        s.path.stem[:5]: new.labels[s.pid] for s in new.train
+        s.path.stem[:5]: new.train_pids[s.label] for s in new.train
     }
     assert all(numbers[s.path.stem[:5]] == s.pid for s in classic.query)
-    assert all(numbers[s.path.stem[:5]] == classic.labels[s.pid] for s in classic.train)
+    assert all(numbers[s.path.stem[:5]] == classic.train_pids[s.label] for s in classic.train)
 
 
 def test_classic_needs_no_protocol_file(release):

@@ -22,7 +22,7 @@ def test_splits_are_those_of_the_protocol(tmp_path, place, boxes):
     for subset in ("train", "query", "gallery"):
         assert ids_and_cameras(getattr(splits, subset)) == ids_and_cameras(getattr(expected, subset))
         assert all(boxes in sample.path.parts for sample in getattr(splits, subset))
-    for same in ("name", "labels", "published", "single_shot", "num_pids"):
+    for same in ("name", "train_pids", "published", "single_shot", "num_pids"):
         assert getattr(splits, same) == getattr(expected, same)
 
 

@@ -12,7 +12,7 @@ def test_a_data_set_is_loaded_by_name(tmp_path):
     root = tiny.write_all(tmp_path / "cuhk03")
     splits = data.load("cuhk03", root, boxes="detected", protocol="new")
     assert splits == data.cuhk03.load(root, "detected")
-    assert isinstance(splits.train[0], data.Sample)
+    assert isinstance(splits.train[0], data.TrainSample) and isinstance(splits.query[0], data.Sample)
 
 
 def test_every_data_set_is_a_function_of_its_root():

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from rga.data import doctor
-from rga.data.samples import Sample, Splits
+from rga.data.samples import Sample, Splits, TrainSample
 
 
 def draw(path, seed, size=(40, 20)):
@@ -24,19 +24,19 @@ def healthy(tmp_path):
     """Three people to train on, two to search for, a distractor; two cameras; a file of its own each."""
     seeds = iter(range(100))
 
-    def samples(subset, pids, camids):
+    def samples(subset, pids, camids, kind=Sample):
         return tuple(
-            Sample(draw(tmp_path / subset / f"{pid}_{camid}.png", next(seeds)), pid, camid)
+            kind(draw(tmp_path / subset / f"{pid}_{camid}.png", next(seeds)), pid, camid)
             for pid in pids
             for camid in camids
         )
 
     return Splits(
         "A set",
-        samples("train", (0, 1, 2), (1, 2)),
+        samples("train", (0, 1, 2), (1, 2), TrainSample),
         samples("query", (7, 8), (1,)),
         samples("gallery", (0, 7, 8), (1, 2)),
-        labels=(4, 5, 6),
+        train_pids=(4, 5, 6),
         published={"train": (3, 6), "query": (2, 2), "gallery": (3, 6)},
         multi_query=samples("multi_query", (7,), (1,)),
     )
@@ -63,7 +63,7 @@ def test_the_quick_form_opens_no_file(healthy, monkeypatch):
 
 
 def moved(samples, **changes):
-    return tuple(sample._replace(**changes) for sample in samples)
+    return tuple(Sample(*sample)._replace(**changes) for sample in samples)
 
 
 FAULTS = [  # error, how the splits are broken, what is then said, of how many, and the first
@@ -71,8 +71,8 @@ FAULTS = [  # error, how the splits are broken, what is then said, of how many, 
     (True, lambda s: {"gallery": (), "published": {}}, "subsets without images", 1, "gallery"),
     (
         True,
-        lambda s: {"train": tuple(x._replace(pid=x.pid + 1) for x in s.train)},
-        "training pids that are not 0 … 2",
+        lambda s: {"train": tuple(x._replace(label=x.label + 1) for x in s.train)},
+        "training labels that are not 0 … 2",
         1,
         "3",
     ),
@@ -97,13 +97,19 @@ FAULTS = [  # error, how the splits are broken, what is then said, of how many, 
         1,
         "train/0_1.png",
     ),
-    (True, lambda s: {"labels": (4, 5, 8)}, "identities both in training and in query or gallery", 1, "8"),
     (
         True,
-        lambda s: {"labels": (4, 5)},
-        "labels that are too many or too few",
+        lambda s: {"train_pids": (4, 5, 8)},
+        "identities both in training and in query or gallery",
         1,
-        "2 labels of 3 training identities",
+        "8",
+    ),
+    (
+        True,
+        lambda s: {"train_pids": (4, 5)},
+        "train_pids that are too many or too few",
+        1,
+        "2 train_pids for 3 training identities",
     ),
     (
         True,
@@ -206,11 +212,11 @@ def test_a_set_to_train_on_only_is_legal(healthy):
 
 
 def test_a_set_to_test_with_only_is_legal(healthy):
-    alone = replace(healthy, train=(), labels=(), published={})
+    alone = replace(healthy, train=(), train_pids=(), published={})
     assert not doctor.examine(alone).findings
 
 
-def test_a_link_and_its_file_are_one_picture(healthy):
+def test_a_link_and_its_file_are_one_image(healthy):
     link = healthy.gallery[5].path
     link.unlink()
     link.symlink_to(healthy.train[0].path)
@@ -226,7 +232,7 @@ def test_queries_that_are_junk_of_the_gallery_are_legal(healthy):
 
 
 def test_only_a_person_of_the_same_row_of_numbers_is_an_identity(healthy):
-    distractor = replace(healthy, labels=(0, 5, 6))
+    distractor = replace(healthy, train_pids=(0, 5, 6))
     assert not doctor.examine(distractor).findings
     person = replace(distractor, query=healthy.query + moved(healthy.train[:1], pid=0), published={})
     assert ("identities both in training and in query or gallery", 1, ("0",)) in [
@@ -237,7 +243,7 @@ def test_only_a_person_of_the_same_row_of_numbers_is_an_identity(healthy):
         subset: tuple(s._replace(pid=others[s.pid]) for s in getattr(healthy, subset))
         for subset in ("query", "gallery", "multi_query")
     }
-    two_rows = replace(healthy, labels=(), **test)
+    two_rows = replace(healthy, train_pids=(), **test)
     assert not doctor.examine(two_rows).findings
 
 
@@ -292,7 +298,7 @@ def test_odd_sizes(healthy):
 
 def test_check_raises_all_errors_at_once_and_logs_each_warning(healthy, caplog):
     broken = replace(
-        healthy, labels=(4, 7, 8), query=healthy.query[:0], multi_query=(), missing=tuple("abcdef")
+        healthy, train_pids=(4, 7, 8), query=healthy.query[:0], multi_query=(), missing=tuple("abcdef")
     )
     with (
         caplog.at_level(logging.WARNING, "rga.data"),
@@ -310,7 +316,7 @@ def test_check_raises_all_errors_at_once_and_logs_each_warning(healthy, caplog):
 
 
 def test_the_report_reads_as_a_list(healthy):
-    report = doctor.examine(replace(healthy, labels=(4, 5, 8), missing=tuple("abcdef")))
+    report = doctor.examine(replace(healthy, train_pids=(4, 5, 8), missing=tuple("abcdef")))
     assert str(report).splitlines() == [
         "A set",
         "1 error and 1 warning found in 15 images (ids, cameras, leaks, files; no image decoded)",

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rga.data.file_names import Named, as_classes, images_in, names_in, samples_in
-from rga.data.samples import Sample
+from rga.data.samples import Sample, TrainSample
 
 PATTERN = re.compile(r"(?P<pid>-?\d+)_c(?P<camid>\d)")
 
@@ -70,6 +70,6 @@ def test_a_folder_without_images_gives_none_and_no_folder_is_an_error(tmp_path):
 def test_classes_are_in_the_order_of_the_pids():
     samples = [Sample("c", 1500, 1), Sample("a", 2, 1), Sample("d", 1500, 2), Sample("b", 7, 1)]
     assert as_classes(samples) == (
-        (Sample("c", 2, 1), Sample("a", 0, 1), Sample("d", 2, 2), Sample("b", 1, 1)),
+        (TrainSample("c", 2, 1), TrainSample("a", 0, 1), TrainSample("d", 2, 2), TrainSample("b", 1, 1)),
         (2, 7, 1500),
     )

@@ -41,7 +41,7 @@ THREE = ("train/7_1_a.png", "train/3_2_a.png", "query/5_1_a.png", "gallery/5_2_a
 def test_subsets_as_folders(tmp_path):
     splits = folder.load(draw(tmp_path, *THREE))
     assert who(splits.train, tmp_path) == {"train/3_2_a.png": (0, 2), "train/7_1_a.png": (1, 1)}
-    assert splits.labels == (3, 7)
+    assert splits.train_pids == (3, 7)
     assert who(splits.query, tmp_path) == {"query/5_1_a.png": (5, 1)}
     assert who(splits.gallery, tmp_path) == {"gallery/5_2_a.png": (5, 2), "gallery/0_2_b.png": (0, 2)}
     assert splits.name == tmp_path.name and splits.published == {}
@@ -51,7 +51,7 @@ def test_the_default_pattern_looks_at_the_last_part_of_any_path(tmp_path):
     draw(tmp_path, "train/day_1/sub/3_hall.png", "train/day_2/-1_hall_0.png", "train/4_yard_x_y.png")
     draw(tmp_path, "gallery/4_c1s3_000_00.png", "gallery/4_c1s2_000_00.png", "query/4_c2s1_000_00.png")
     splits = folder.load(tmp_path)
-    assert splits.labels == (3, 4)
+    assert splits.train_pids == (3, 4)
     assert len({sample.camid for sample in splits.gallery}) == 1  # c1s3 and c1s2 are one camera
     assert len({s.camid for s in splits.train + splits.query + splits.gallery}) == 4
     assert "junk (pid -1) left out: 1 images" in splits.notes
@@ -61,7 +61,7 @@ def test_a_pattern_is_matched_below_the_subsets_folder(tmp_path):
     draw(tmp_path, "Train/Zoë B/cam2_17.png", "query/anna/cam1_1.png", "gallery/anna/cam10_1.png")
     splits = folder.load(tmp_path, pattern=r"(?P<pid>[^/]+)/cam(?P<camid>\d+)_")
     assert who(splits.train, tmp_path) == {"Train/Zoë B/cam2_17.png": (0, 2)}
-    assert splits.labels == (1,)
+    assert splits.train_pids == (1,)
     assert who(splits.query, tmp_path) == {"query/anna/cam1_1.png": (2, 1)}
     assert who(splits.gallery, tmp_path) == {"gallery/anna/cam10_1.png": (2, 10)}
 
@@ -115,7 +115,7 @@ def test_people_and_images_are_divided(tmp_path):
     splits = folder.load(tmp_path, test_share=0.3, seed=4)
     test = {sample.pid for sample in splits.query}
     assert splits.counts() == {"train": (7, 42, 2), "query": (3, 6, 2), "gallery": (3, 12, 2)}
-    assert test == {sample.pid for sample in splits.gallery} and test.isdisjoint(splits.labels)
+    assert test == {sample.pid for sample in splits.gallery} and test.isdisjoint(splits.train_pids)
     assert len({(sample.pid, sample.camid) for sample in splits.query}) == 6
     assert {s.path for s in splits.train + splits.query + splits.gallery} == set(tmp_path.iterdir())
     assert folder.load(tmp_path, test_share=0.3, seed=4) == splits
@@ -184,7 +184,7 @@ def test_a_table(tmp_path, text):
     (tmp_path / "samples.csv").write_bytes(text)
     splits = folder.load(tmp_path)
     assert who(splits.train, tmp_path) == {"a b.png": (1, 1), "ü/2.png": (0, 2)}
-    assert splits.labels == (3, 7)
+    assert splits.train_pids == (3, 7)
     assert who(splits.query, tmp_path) == {"3.png": (5, 1)}
     assert who(splits.gallery, tmp_path) == {"4.png": (5, 2)}
 
@@ -254,7 +254,7 @@ def test_texts_are_numbered_in_sorted_order_over_all_subsets(tmp_path):
         tmp_path, "train/zoe_yard.png", "train/bob_hall.png", "query/anna_hall.png", "gallery/anna_attic.png"
     )
     splits = folder.load(tmp_path)
-    assert splits.labels == (2, 3)  # anna is 1
+    assert splits.train_pids == (2, 3)  # anna is 1
     assert [(s.pid, s.camid) for s in splits.train] == [(0, 2), (1, 3)]
     assert [(s.pid, s.camid) for s in splits.query + splits.gallery] == [(1, 2), (1, 1)]
 
@@ -262,7 +262,7 @@ def test_texts_are_numbered_in_sorted_order_over_all_subsets(tmp_path):
 def test_numbers_stay_and_0_is_a_person_where_people_are_divided(tmp_path):
     draw(tmp_path, *people(4, start=0))
     splits = folder.load(tmp_path)
-    assert {*splits.labels} | {s.pid for s in splits.query} == {0, 1, 2, 3}
+    assert {*splits.train_pids} | {s.pid for s in splits.query} == {0, 1, 2, 3}
 
 
 def test_numbers_too_long_for_a_tensor_are_texts(tmp_path):

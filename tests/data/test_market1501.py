@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from rga.data import market1501
-from rga.data.samples import Sample
+from rga.data.samples import Sample, TrainSample
 
 FILES = {
     "bounding_box_train": [
@@ -44,12 +44,12 @@ def test_the_subsets(market):
     splits = market1501.load(market)
     train = market / "bounding_box_train"
     assert splits.train == (
-        Sample(train / "0002_c1s1_000451_03.jpg", 0, 1),
-        Sample(train / "0002_c6s2_000801_01.jpg", 0, 6),
-        Sample(train / "0007_c2s3_070952_01.jpg", 1, 2),
-        Sample(train / "1500_c3s1_000001_00.jpg", 2, 3),
+        TrainSample(train / "0002_c1s1_000451_03.jpg", 0, 1),
+        TrainSample(train / "0002_c6s2_000801_01.jpg", 0, 6),
+        TrainSample(train / "0007_c2s3_070952_01.jpg", 1, 2),
+        TrainSample(train / "1500_c3s1_000001_00.jpg", 2, 3),
     )
-    assert splits.labels == (2, 7, 1500)
+    assert splits.train_pids == (2, 7, 1500)
     assert splits.query == (Sample(market / "query" / "0001_c1s1_001051_00.jpg", 1, 1),)
     assert splits.published == {"train": (751, 12936), "query": (750, 3368), "gallery": (751, 15913)}
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from rga.data import msmt17
-from rga.data.samples import Sample
+from rga.data.samples import Sample, TrainSample
 
 LISTS = {
     "train": ["0000/0000_045_12_0303morning_0006_2.jpg 0", "0007/0007_000_01_0303morning_0008_0_ex.jpg 7"],
@@ -37,13 +37,13 @@ def msmt(tmp_path):
 def test_the_subsets(msmt):
     splits = msmt17.load(msmt)
     assert splits.train == (
-        Sample(msmt / "train/0000/0000_045_12_0303morning_0006_2.jpg", 0, 12),
-        Sample(msmt / "train/0007/0007_000_01_0303morning_0008_0_ex.jpg", 1, 1),
-        Sample(msmt / "train/0000/0000_013_04_0303morning_0020_2.jpg", 0, 4),
+        TrainSample(msmt / "train/0000/0000_045_12_0303morning_0006_2.jpg", 0, 12),
+        TrainSample(msmt / "train/0007/0007_000_01_0303morning_0008_0_ex.jpg", 1, 1),
+        TrainSample(msmt / "train/0000/0000_013_04_0303morning_0020_2.jpg", 0, 4),
     )
     assert splits.query == (Sample(msmt / "test/0000/0000_000_01_0303morning_0015_0.jpg", 0, 1),)
     assert [(sample.pid, sample.camid) for sample in splits.gallery] == [(0, 15), (1, 7)]
-    assert splits.labels == () and splits.missing == ()
+    assert splits.train_pids == () and splits.missing == ()
     assert splits.published == {"train": (1041, 32621), "query": (3060, 11659), "gallery": (3060, 82161)}
     assert splits.name == "MSMT17 V1"
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from rga.data.samples import Sample, Splits
+from rga.data.samples import Sample, Splits, TrainSample
 
 
 def test_splits_count_and_print():
@@ -25,3 +25,14 @@ def test_splits_count_and_print():
 
 def test_splits_of_nothing():
     assert Splits("empty", (), (), ()).num_pids == 0
+
+
+def test_a_training_samples_label_is_its_pid_too():
+    assert TrainSample("a", 3, 1).pid == 3 and TrainSample("a", 3, 1) == Sample("a", 3, 1)
+
+
+def test_train_pids_were_called_labels():
+    splits = Splits("some set", (), (), (), labels=(4, 7))
+    assert splits.labels == splits.train_pids == (4, 7)
+    assert dataclasses.replace(splits, labels=(5,)).train_pids == (5,)
+    assert dataclasses.replace(splits, train_pids=(6,)).labels == (6,)

@@ -184,5 +184,5 @@ def _splits(
         tuple(Sample(crops[stem], pid, camid) for stem, pid, camid in subsets[subset] if stem in crops)
         for subset in ("train", "query", "gallery")
     )
-    train, labels = as_classes(train)
-    return Splits(train=train, query=query, gallery=gallery, missing=missing, labels=labels, **facts)
+    train, train_pids = as_classes(train)
+    return Splits(train=train, query=query, gallery=gallery, missing=missing, train_pids=train_pids, **facts)

@@ -29,7 +29,7 @@ def load(folder: Path, boxes: str, published: Mapping[str, tuple[int, int]]) -> 
         raise ValueError(
             f"No images are in {', '.join(str(folder / part) for part in empty)}: copy CUHK03-NP again."
         )
-    train, labels = as_classes(train)
+    train, train_pids = as_classes(train)
     return Splits(
-        f"CUHK03 ({boxes}, new protocol)", train, query, gallery, labels=labels, published=published
+        f"CUHK03 ({boxes}, new protocol)", train, query, gallery, train_pids=train_pids, published=published
     )
