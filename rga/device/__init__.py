@@ -1,1 +1,1 @@
-"""What training and evaluation ask of the machine: precision, several processes, CUDA graphs, memory of a CPU."""
+"""The machine: matmul precision, distributed processes, CUDA graphs, CPU memory."""

@@ -1,24 +1,23 @@
-"""Memory on a CPU: tensors that are freed leave their memory to the next ones."""
+"""glibc's malloc thresholds: a process that keeps freed memory for the next tensors, instead of returning it."""
 
 import ctypes
 import sys
 
-# Names and numbers of glibc's malloc.h; see mallopt(3).
+# Parameters of mallopt(3), numbered as in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def keep_memory() -> bool:
-    """Tell the C library not to give freed memory back to the system, from now on and in this process.
+    """No mmap and no trim: malloc does not return freed memory to the system, from now on and in this process.
 
-    Left alone, glibc takes every tensor above 32 MiB from the system page by page and gives it back when it is freed,
-    and each page is filled with zeros before it may be used: a seventh to a quarter of a training step on a CPU
-    (docs/cost.md). No number changes; the process holds on to the memory that it once needed. False, and nothing is
-    done, where there is no glibc.
+    By default glibc allocates every tensor above 32 MiB by mmap and unmaps it when it is freed, and each page faults
+    and is zeroed before it may be used: a seventh to a quarter of a training step on a CPU (docs/cost.md). No number
+    changes; the process holds its peak memory. Returns False, and does nothing, where there is no glibc.
     """
     if sys.platform != "linux":
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    # Nothing by mmap, nothing handed back, and grown by 64 MiB at a time. mallopt gives 1 for what it took.
+    # No mmap, no trimming of the heap's top, and the heap grows in steps of 64 MiB. mallopt returns 1 for success.
     return all([mallopt(M_MMAP_MAX, 0), mallopt(M_TRIM_THRESHOLD, -1), mallopt(M_TOP_PAD, 64 * 2**20)])

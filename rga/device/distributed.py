@@ -1,7 +1,7 @@
-"""Several processes that train one network: who am I, sums and collections over all of them, BatchNorm over all.
+"""Distributed data parallel training: process group, rank, differentiable collectives, synchronised BatchNorm.
 
-Everything works without other processes, too: then this process is the first of one. The processes are PyTorch's,
-started by `torchrun`; gloo carries the numbers between CPUs, NCCL between GPUs.
+Every function works without a process group, too: rank 0 of world size 1. The processes are started by `torchrun`;
+the backend is gloo on CPUs, NCCL on GPUs.
 """
 
 import logging
@@ -19,9 +19,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @contextmanager
 def init_distributed() -> Iterator[torch.device]:
-    """Join the processes that `torchrun` started, if it did, and leave them at the end; gives this one's device.
+    """Initialise the process group of `torchrun`, if it started this process; yields this rank's device.
 
-    Of all but the first only errors are logged.
+    The group is destroyed at the end. Ranks above 0 log only errors. Raises ValueError for more processes than GPUs.
     """
     local = int(os.environ.get("LOCAL_RANK", 0))
     device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
@@ -31,7 +31,7 @@ def init_distributed() -> Iterator[torch.device]:
     if device.type == "cuda":
         if local >= torch.cuda.device_count():
             raise ValueError(
-                f"process {local} of this machine found {torch.cuda.device_count()} GPUs: expected one for each. "
+                f"local rank {local} found {torch.cuda.device_count()} GPUs: expected one for each process. "
                 "Start as many as there are, torchrun --nproc-per-node=gpu."
             )
         torch.cuda.set_device(device)
@@ -43,20 +43,20 @@ def init_distributed() -> Iterator[torch.device]:
         yield device
     finally:
         logger.setLevel(level)
-    dist.destroy_process_group()  # not after an error, where it might wait for processes that do not come
+    dist.destroy_process_group()  # not after an error: it might wait for ranks that never come
 
 
 def world() -> int:
-    """How many processes there are."""
+    """The world size: the number of processes."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0. The first one writes logs and checkpoints."""
+    """This process's rank, from 0. Rank 0 writes logs and checkpoints."""
     return dist.get_rank() if world() > 1 else 0
 
 
-class _Sum(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
         dist.all_reduce(total := x.clone(memory_format=torch.contiguous_format))
@@ -64,18 +64,18 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
-        # Every process's loss saw this sum, so all of them have a say in the gradient of each summand.
+        # Every rank's loss depends on this sum, so the gradient of each summand is the sum of theirs.
         dist.all_reduce(total := grad.clone(memory_format=torch.contiguous_format))
         return total
 
 
 @contextmanager
 def first_before_others() -> Iterator[None]:
-    """The first process does the body alone, then all others do it: they find its files."""
+    """Rank 0 runs the body alone, the others wait at a barrier and then run it: they find its files."""
     if world() == 1:
         yield
         return
-    # The others may wait for hours until a data set is unpacked; in training, minutes mean that somebody hangs.
+    # A timeout of its own: unpacking a data set may take hours; in training, minutes mean that a rank hangs.
     group = dist.new_group(backend="gloo", timeout=timedelta(hours=6))
     if rank() > 0:
         dist.barrier(group)
@@ -85,28 +85,28 @@ def first_before_others() -> Iterator[None]:
 
 
 def share_buffers(model: nn.Module) -> None:
-    """The first process's buffers for all, in place: each has BatchNorm statistics of its own share of the batches."""
+    """Broadcast the buffers of rank 0, in place: each rank has BatchNorm statistics of its own share of the batches."""
     if world() > 1:
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
 
 
 def mean(x: Tensor) -> Tensor:
-    """The mean of the tensors of one shape that all processes give; gradients flow back to each of them."""
-    return _Sum.apply(x) / world() if world() > 1 else x
+    """All-reduce: the mean of every rank's tensor, of one shape; gradients flow back to each of them."""
+    return _AllReduceSum.apply(x) / world() if world() > 1 else x
 
 
 def gather(x: Tensor) -> Tensor:
-    """(n, …) of each process, one size for all -> (world·n, …) in the order of processes, with gradients."""
+    """All-gather with gradients: (n, …) of each rank, one size for all -> (world·n, …) in the order of ranks."""
     if world() == 1:
         return x
     mine, everyone = rank(), x.new_zeros(world(), *x.shape)
     everyone[mine] = x
-    return _Sum.apply(everyone).flatten(0, 1)
+    return _AllReduceSum.apply(everyone).flatten(0, 1)
 
 
 def gather_objects(value: Any) -> list:
-    """What each process gives, in the order of processes; anything that can be pickled."""
+    """All-gather of objects that can be pickled, in the order of ranks."""
     if world() == 1:
         return [value]
     values: list = [None] * world()
@@ -115,7 +115,7 @@ def gather_objects(value: Any) -> list:
 
 
 def from_first(value: Any) -> Any:
-    """What the first process gives, everywhere."""
+    """Broadcast: the object of rank 0, on every rank."""
     if world() > 1:
         dist.broadcast_object_list(values := [value])
         value = values[0]
@@ -123,10 +123,10 @@ def from_first(value: Any) -> Any:
 
 
 class SyncBatchNorm(_BatchNorm):
-    """BatchNorm over the batches of all processes, (B, C, …) -> same, as torch.nn.SyncBatchNorm, but on any device.
+    """BatchNorm over the batches of all ranks, (B, C, …) -> same, as torch.nn.SyncBatchNorm, but on any device.
 
-    Equal batch sizes are assumed. On GPUs `sync_batch_norm` takes PyTorch's, which needs one pass where this takes
-    three.
+    Equal batch sizes are assumed. On GPUs `sync_batch_norm` takes PyTorch's, which is faster: one pass over the data
+    where this takes three.
     """
 
     def _check_input_dim(self, x: Tensor) -> None:
@@ -151,7 +151,7 @@ class SyncBatchNorm(_BatchNorm):
 
 
 def sync_batch_norm(model: nn.Module) -> nn.Module:
-    """Replace every BatchNorm of `model`, in place, by one over all processes; the same weights and names."""
+    """Replace every BatchNorm of `model`, in place, by one over all ranks; the same weights and names."""
     if next(model.parameters()).device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, module in list(model.named_modules()):

@@ -1,4 +1,4 @@
-"""How exactly a GPU or CPU multiplies: fp32, tf32, bf16 or fp16, for a while."""
+"""Mixed precision: fp32, tf32, bf16 or fp16 by matmul settings, autocast and loss scaling."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @contextmanager
 def matmul_precision(precision: Precision) -> Iterator[None]:
-    """A whole step, backward pass included: whether GPUs may round the factors of float32 products to tf32 (10 bits).
+    """For a whole step, backward pass included: may GPUs round the factors of float32 products to TF32 (10 bits)?
 
-    Convolutions too, whose PyTorch default is to round: fp32 means fp32 here. Both settings are put back. Raises
-    ValueError if they were set by PyTorch's other interface, which cannot be mixed with this one.
+    For matrix products and convolutions, whose PyTorch default is to round: fp32 means fp32 here. Both settings are
+    restored. Raises ValueError if they were set by PyTorch's other interface, which cannot be mixed with this one.
     """
     try:
         product, convolution = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
@@ -35,9 +35,9 @@ def matmul_precision(precision: Precision) -> Iterator[None]:
 
 
 def autocast(device: torch.device, precision: Precision, cache: bool = True) -> torch.autocast:
-    """The forward pass: bf16 and fp16 products where PyTorch holds them safe, the rest in float32.
+    """For the forward pass: bf16 or fp16 where PyTorch considers an operation safe, float32 elsewhere.
 
-    cache: whether a weight that is used twice is rounded once.
+    cache: whether a weight that is used twice is cast once. Raises ValueError for an unknown precision.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}.")
@@ -46,5 +46,5 @@ def autocast(device: torch.device, precision: Precision, cache: bool = True) -> 
 
 
 def make_scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
-    """Loss scaling, which keeps small gradients of fp16 from underflowing to 0; does nothing for the others."""
+    """Loss scaling, so that small gradients in fp16 do not underflow to 0; disabled for the other precisions."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -1,4 +1,4 @@
-"""Freed memory is used again, instead of being asked for page by page."""
+"""Freed memory is used again, without page faults."""
 
 import platform
 import subprocess

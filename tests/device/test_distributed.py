@@ -1,4 +1,4 @@
-"""What processes tell each other, with its gradients, and BatchNorm over all of them."""
+"""Collectives over processes, with their gradients, and synchronised BatchNorm."""
 
 import torch
 from helpers.processes import together

@@ -1,4 +1,4 @@
-"""What each precision sets, and that it is put back."""
+"""What each precision sets, and that it is restored."""
 
 import pytest
 import torch

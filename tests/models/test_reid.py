@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from helpers.devices import DEVICES
 from helpers.released_weights import GOLDEN, draw, fill
 
 from rga.device.precision import autocast, matmul_precision
 from rga.models import STAGES, create_model, released_state_dict
 from rga.training.losses import identity_loss, triplet_loss
 
-DEVICES = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 GOLDEN_NETWORKS = {"rgas": "rga_s", "rgac": "rga_c", "rgasc": "rga_sc"}
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.devices import DEVICES
 from helpers.released_weights import GOLDEN, draw, fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ def released_gradients(module):
 
 @pytest.mark.parametrize(("variant", "channels", "height", "width"), GOLDEN_CASES)
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@DEVICES
 def test_equals_the_released_module(variant, channels, height, width, memory_format, device):
     golden, tag = np.load(GOLDEN / "rga_module.npz"), f"{variant}_{channels}x{height}x{width}"
     module = fill(RGA(channels, (height, width), **RELEASED[variant]).double()).to(device)
@@ -147,7 +148,7 @@ def test_one_order_is_not_the_other():
 
 
 class LargestTensor(torch.utils._python_dispatch.TorchDispatchMode):
-    """Remembers the number of elements of the largest tensor made inside the context."""
+    """Records the number of elements of the largest tensor made inside the context."""
 
     numel = 0
 

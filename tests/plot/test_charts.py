@@ -22,9 +22,8 @@ def logs(steps, epochs):
 def test_curves_have_four_panels_and_epoch_means():
     figure = plot.curves(logs(steps=12, epochs=3))
     assert len(figure.axes) == 4
-    assert (
-        "identity" in text_of(figure) and "triplet" in text_of(figure) and "learning rate" in text_of(figure)
-    )
+    words = text_of(figure)
+    assert "identity" in words and "triplet" in words and "learning rate" in words
     each, mean = figure.axes[0].lines
     assert len(each.get_xdata()) == 12 and len(mean.get_xdata()) == 3
     expected = np.mean([3.0 / step for step in range(5, 9)])
