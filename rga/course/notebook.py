@@ -62,7 +62,7 @@ def parameters(namespace: dict, known: type | Iterable[str] = ()) -> dict:
     """The parameters that were given a value, {name: value}; None means "as the profile says".
 
     namespace: the notebook's globals(). known: names, or a dataclass whose fields are the names. papermill
-    only warns about `-p epohcs 3` and goes on with the default, so each name that it injected must be known
+    only warns about `-p epohcs 3` and continues with the default, so each name that it injected must be known
     here or be assigned in a cell above. Raises ValueError that names the nearest known parameter.
     """
     names = [f.name for f in dataclasses.fields(known)] if dataclasses.is_dataclass(known) else list(known)

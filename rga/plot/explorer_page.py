@@ -252,7 +252,7 @@ def _pack(matrix: Tensor) -> str:
 
 
 def _jpeg(picture: Tensor) -> str:
-    """(3, H, W) uint8 -> a data URL; only to be looked at, the networks see the picture itself."""
+    """(3, H, W) uint8 -> a data URL; for display only, the networks see the image itself."""
     file = io.BytesIO()
     Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "jpeg", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
