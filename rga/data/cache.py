@@ -20,11 +20,11 @@ from rga.io.atomic_write import atomic_write
 
 # Other versions may round a pixel differently; the first number counts up when this package does.
 VERSION = f"1, torch {torch.__version__}, Pillow {PIL.__version__}"
-AHEAD = 256  # images that threads read ahead of writing
+AHEAD = 256  # images that threads prefetch
 
 
 class Mapped:
-    """The images of one size in a .npy file, mapped into memory: `mapped[index]` is (3, height, width) uint8.
+    """The images of one size in a memory-mapped .npy file: `mapped[index]` is (3, height, width) uint8.
 
     Given to another process, it opens the file there, so that all of them share one copy.
     """
@@ -99,7 +99,7 @@ def _write(files: dict[Size, Path], paths: Sequence[str | Path]) -> None:
 
 
 def _read(paths: Sequence[str | Path], sizes: Sequence[Size]) -> Iterator[list[Tensor]]:
-    """Of each image in turn, (height, width, 3) uint8 in every size; threads read some of them ahead."""
+    """Of each image in turn, (height, width, 3) uint8 in every size; threads prefetch some of them."""
 
     def read(path):
         image = read_image(path)

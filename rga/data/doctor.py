@@ -1,4 +1,4 @@
-"""The data doctor: faults of a data set (leaks, broken files, wrong ids), found before anybody trains on it."""
+"""The data doctor: faults of a data set (leakage, broken files, wrong ids), found before anybody trains on it."""
 
 import hashlib
 import io

@@ -36,7 +36,7 @@ Expected are, in {root} or in an archive (zip, tar) there, images of people in o
     samples.csv         a table with a line path,pid,camid,split for each image
 
 To say who is for what, put the images into train/, query/ and gallery/, or into train/ and test/, or fill the table's
-column split with these words. Else people are divided by chance. Use only pictures that you may use: faces and bodies
+column split with these words. Else people are divided by chance. Use only images that you may use: faces and bodies
 are personal data, and the people on them should have agreed."""
 
 
@@ -47,13 +47,7 @@ def load(
     test_share: float = 0.5,
     seed: int = 0,
 ) -> Splits:
-    """The images in `root`, a folder or archive, with person and camera from their names or from a table.
-
-    pattern: a regular expression with the named groups pid and camid. It is matched, from its first character, against
-    an image's path below root (or below train/, query/ …), with forward slashes. None: pid_camid_….jpg in any folder.
-    Where nobody noted the camera, let camid match the whole file name: then no match is left out for its camera.
-    table: a CSV file (UTF-8) with the columns path (below root), pid, camid and perhaps split (train, query, gallery,
-    test). None: root/samples.csv if it is there and there is no pattern.
+    """The images in `root`, with person and camera from their names or from a table.
 
     The subsets are the folders train/, query/ and gallery/, or the words in split. Images in test/ are divided: of each
     person one random image per camera is a query and the rest is gallery, as in CUHK03's new protocol; but a
@@ -64,9 +58,21 @@ def load(
     1, 2, … in sorted order, over all subsets. pid -1 is junk and left out. A numeric pid 0 in a gallery of your own is
     a distractor; elsewhere it is a person.
 
-    Raises FileNotFoundError if there are no images, or not those of the table, and ValueError for several archives with
-    images, names that do not match, a broken table, subsets that contradict each other and a test_share that leaves no
-    people.
+    Args:
+        root: a folder or archive.
+        pattern: a regular expression with the named groups pid and camid. It is matched, from its first character,
+            against an image's path below root (or below train/, query/ …), with forward slashes. None:
+            pid_camid_….jpg in any folder. Where nobody noted the camera, let camid match the whole file name: then no
+            match is left out for its camera.
+        table: a CSV file (UTF-8) with the columns path (below root), pid, camid and perhaps split (train, query,
+            gallery, test). None: root/samples.csv if it is there and there is no pattern.
+        test_share: of the people, where there are no subsets.
+        seed: of every random choice.
+
+    Raises:
+        FileNotFoundError: there are no images, or not those of the table.
+        ValueError: several archives with images, names that do not match, a broken table, subsets that contradict each
+            other, or a test_share that leaves no people.
     """
     root = Path(root).expanduser()
     if pattern is not None and table is not None:

@@ -12,7 +12,7 @@ from rga.data.transforms import Size, resize
 
 
 def read_image(path: str | Path) -> Tensor:
-    """The picture in a file as uint8 RGB (3, H, W), upright by its EXIF tag, whatever format and mode it has.
+    """The image in a file as uint8 RGB (3, H, W), upright by its EXIF tag, whatever format and mode it has.
 
     The content of the file tells the format, not its suffix. Raises FileNotFoundError, or ValueError if the file is
     not a whole image.
@@ -35,5 +35,5 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def stack_images(paths: Sequence[str | Path], size: Size) -> Tensor:
-    """The pictures in some files, each resized to (height, width): (B, 3, height, width) uint8, to look at."""
+    """The images in some files, each resized to (height, width): (B, 3, height, width) uint8, to look at."""
     return torch.stack([resize(read_image(path), size) for path in paths])

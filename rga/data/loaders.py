@@ -1,4 +1,4 @@
-"""How samples become batches, and batches the network's input: the data set and its loaders."""
+"""The PyTorch Dataset and DataLoaders: samples become batches, and batches the network's input."""
 
 import signal
 import weakref
@@ -15,15 +15,15 @@ from rga.data import transforms
 from rga.data.cache import resized_images
 from rga.data.images import read_image
 from rga.data.sampler import PKSampler
-from rga.data.samples import Sample
+from rga.data.samples import Sample, TrainSample
 from rga.data.transforms import Draw, Size
 
 
 class Item(NamedTuple):
-    """One sample: image (3, H, W) uint8, cropped and mirrored; erased is still to be done, see `network_input`."""
+    """One sample: image (3, H, W) uint8, cropped and flipped; erased is still to be done, see `network_input`."""
 
     image: Tensor
-    pid: int
+    pid: int  # in training the label
     camid: int
     index: int
     erased: tuple[int, int, int, int]
@@ -32,8 +32,8 @@ class Item(NamedTuple):
 class Batch(NamedTuple):
     """B samples, as small as they can be sent to a device; `network_input` makes them what the network sees."""
 
-    images: Tensor  # (B, 3, H, W) uint8 in channels-last memory, cropped and mirrored
-    pids: Tensor  # (B,) int64, as are the next two
+    images: Tensor  # (B, 3, H, W) uint8 in channels-last memory, cropped and flipped
+    pids: Tensor  # (B,) int64, as are the next two; in training the labels
     camids: Tensor
     indices: Tensor
     erased: Tensor  # (B, 4) int64 rectangles to erase: top, left, height, width; height 0: nothing
@@ -57,7 +57,11 @@ class ReIDDataset(Dataset):
     """
 
     def __init__(
-        self, samples: Sequence[Sample], size: Size, cache: bool | str | Path = False, augmented: bool = True
+        self,
+        samples: Sequence[TrainSample | Sample],
+        size: Size,
+        cache: bool | str | Path = False,
+        augmented: bool = True,
     ):
         self.samples, self.size = samples, tuple(size)
         sizes = [self.size, transforms.enlarged(size)] if augmented else [self.size]
@@ -83,13 +87,13 @@ class ReIDDataset(Dataset):
 def collate(items: Sequence[Item]) -> Batch:
     """Items of the data set as one Batch."""
     images, *numbers = zip(*items, strict=True)
-    # Stacked with colours last, as they lie in memory, so that the bytes need not change places.
+    # Stacked in channels-last order, as the images lie in memory, so that each is one copy of bytes.
     stacked = torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
     return Batch(stacked, *map(torch.tensor, numbers))
 
 
 def train_loader(
-    samples: Sequence[Sample],
+    samples: Sequence[TrainSample | Sample],
     size: Size,
     p: int,
     k: int,
@@ -100,13 +104,21 @@ def train_loader(
     every_image: bool = False,
     share: tuple[int, int] = (0, 1),
 ) -> DataLoader:
-    """Augmented batches of p identities × k images of size (height, width), the same for the same seed.
+    """Augmented P×K batches, the same for the same seed.
 
     Call `loader.batch_sampler.set_epoch(epoch)` before each epoch: seed and epoch decide every batch, whatever
-    workers and cache are. workers: processes that read images beside this one. cache: read every image now, once,
-    and keep it resized, in memory (True) or in files in a folder, which other runs use too (a path); see
-    `rga.data.cache.resized_images`. every_image, share: as in `PKSampler`. Raises ValueError as PKSampler and the
-    cache do, and for an image that cannot be read.
+    workers and cache are.
+
+    Args:
+        samples: (path, label, camid) each.
+        size: (height, width) of the images.
+        p, k, seed, every_image, share: as in `PKSampler`.
+        workers: processes that read images beside this one.
+        cache: read and resize every image once, now, into memory (True) or into files in a folder, which other runs
+            use too (a path); see `rga.data.cache.resized_images`.
+
+    Raises:
+        ValueError: as PKSampler and the cache do, and for an image that cannot be read.
     """
     labels = [label for _, label, _ in samples]
     sampler = PKSampler(labels, p, k, seed, every_image=every_image, share=share)
@@ -141,10 +153,10 @@ def _loader(dataset, workers, **batches) -> DataLoader:
 
 
 def ignore_stop_signals(worker: int) -> None:
-    """For a process that loads images (DataLoader's `worker_init_fn`): live on while the one that trains saves.
+    """For a process that loads images (DataLoader's `worker_init_fn`): outlive SIGINT and SIGTERM.
 
     A signal to a whole group of processes, as torchrun and Slurm send it, reaches both, and PyTorch ends the training
-    process as soon as a worker dies. So signals do nothing here; a worker whose training process is gone ends by
+    process, which should save first, as soon as a worker dies. So signals do nothing here; a worker whose training process is gone ends by
     itself, within seconds.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -152,7 +164,7 @@ def ignore_stop_signals(worker: int) -> None:
 
 
 def _end(loader: weakref.ref) -> None:
-    """At exit, for a loader still in use: Python tells its workers by a signal to end, and they ignore signals."""
+    """At exit, for a loader still in use: Python ends its workers by SIGTERM, which they ignore."""
     iterator = getattr(loader(), "_iterator", None)
     if iterator is not None:
         iterator._shutdown_workers()

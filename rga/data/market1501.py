@@ -43,7 +43,7 @@ def load(root: str | Path) -> Splits:
     archive.
     """
     root = Path(root).expanduser()
-    # Other sets have these folders, too. One without any image of Market-1501 is taken only to say what is wrong.
+    # Other sets have these folders, too. One without any image of Market-1501 is taken only for an error that says so.
     folder = locate(root, _has_images, archives="*market*") or locate(root, _has_folders, archives="")
     if folder is None:
         raise FileNotFoundError(

@@ -46,7 +46,7 @@ def load(root: str | Path, allow_missing: bool = False) -> Splits:
     """
     root = Path(root).expanduser()
     lists = [name for names in LISTS.values() for name in names]
-    # Many sets have folders train and test. One without any list is taken only to say what it lacks.
+    # Many sets have folders train and test. One without any list is taken only for an error that says what it lacks.
     folder = locate(
         root, lambda f: _version(f) and any((f / name).is_file() for name in lists), archives="*msmt*"
     )

@@ -11,19 +11,24 @@ from torch.utils.data import Sampler
 class PKSampler(Sampler):
     """Batches of p·k pairs (index into `pids`, seed of that draw), the k images of an identity side by side.
 
-    every_image=False: an epoch visits each identity once, in random order (the paper's epoch: k of an identity's
-    images, whatever their number). The last identities, fewer than p, are left out if `drop_last`, else they are a
-    smaller last batch, of one identity at worst. (CUHK03's 767 identities with p = 16 are 47 batches and 15
-    identities left over.) every_image=True: an epoch holds every image at least once, and an identity as often as
-    its images need; where one is still missing that others lack, batches are filled with images seen already.
-
     The k images of an identity differ; if it has fewer than k, each is taken as often as the others or once more.
     Everything follows from (seed, epoch): without `set_epoch`, all passes are the same.
 
-    share: (part, parts), the part of every batch that one of several processes gets: p/parts whole identities. All
-    parts together are the batches of one process, with the same draws.
+    Args:
+        pids: the identity of each image (in training, its label).
+        p: identities a batch.
+        k: images of each.
+        seed: of all epochs.
+        drop_last: leave out the last identities of an epoch, fewer than p (CUHK03's 767 with p = 16 are 47 batches and
+            15 left over); else they are a smaller last batch, of one identity at worst.
+        every_image: False, an epoch visits each identity once, in random order (the paper's epoch: k of an identity's
+            images, whatever their number). True, it holds every image at least once, and an identity as often as its
+            images need; batches are filled with images seen already where too few identities have others left.
+        share: (part, parts), the part of every batch that one of several processes gets: p/parts whole identities. All
+            parts together are the batches of one process, with the same draws.
 
-    Raises ValueError for p or k below 2, for no pids, for fewer identities than p, and where p cannot be shared.
+    Raises:
+        ValueError: p or k below 2, no pids, fewer identities than p, or a p that cannot be shared.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From a uint8 image of any size to the network's input, step by step, as the paper does it, and back for plots."""
+"""Transforms: from a uint8 image of any size to the network's input, as the paper does it, and back for plots."""
 
 import math
 import random
@@ -19,7 +19,7 @@ Size = tuple[int, int]  # (height, width)
 
 
 class Draw(NamedTuple):
-    """What chance decided for one image; `Draw(size)` is the plain resize that testing uses."""
+    """The random parameters of one image's augmentation; `Draw(size)` is the plain resize that testing uses."""
 
     resized: Size  # the size asked for, or the enlarged one
     top: int = 0  # of the crop of the size asked for
@@ -29,9 +29,9 @@ class Draw(NamedTuple):
 
 
 def draw(seed: int, size: Size) -> Draw:
-    """The augmentation of one image: `seed` alone decides it, and no global generator is touched.
+    """Random crop, horizontal flip and random erasing of one image: `seed` alone decides, no global generator is used.
 
-    Half of the images are enlarged by 1.125 and cropped at random, half are mirrored, and half lose a random
+    Half of the images are enlarged by 1.125 and cropped at random, half are flipped, and half lose a random
     rectangle. As in the released code (reid/utils/data/transforms.py), the rectangle's area (2–40 %) and aspect
     (0.3–3.3) are uniform, where torchvision's RandomErasing takes the logarithm of the aspect.
     """
@@ -72,12 +72,12 @@ def crop(image: Tensor, size: Size, top: int, left: int) -> Tensor:
 
 
 def flip(image: Tensor) -> Tensor:
-    """The mirrored image."""
+    """The image flipped horizontally, left to right."""
     return image.flip(-1)
 
 
 def normalise(images: Tensor) -> Tensor:
-    """(B, 3, H, W) uint8 -> float32: per colour, minus ImageNet's mean, over its standard deviation."""
+    """(B, 3, H, W) uint8 -> float32: per channel, minus ImageNet's mean, over its standard deviation."""
     images = images.float()
     # One value a pixel, because a CPU takes three times as long to broadcast three interleaved values.
     mean, std = torch.empty_like(images[0]), torch.empty_like(images[0])
@@ -93,7 +93,7 @@ def denormalise(images: Tensor) -> Tensor:
 
 
 def erase(images: Tensor, rectangles: Tensor) -> Tensor:
-    """(B, 3, H, W) normalised images, in place: 0, the mean colour, inside (B, 4) top, left, height, width."""
+    """Random erasing of normalised (B, 3, H, W), in place: the mean colour, 0, in (B, 4) top, left, height, width."""
     if images.is_cuda:  # one kernel for all of them, where starting one takes longer than its work
         top, left, height, width = rectangles.to(images.device, non_blocking=True).T[:, :, None]
         rows, columns = (torch.arange(n, device=images.device) for n in images.shape[2:])

@@ -75,10 +75,16 @@ def take(
 ) -> Picture:
     """Photographs a person.
 
-    view: what scene.paint gave for this camera. track: a generator that starts alike for all images of this person
-    by this camera (which way he walks). rng: this image's own. occlusion: how often something or somebody hides
-    parts of him, see `rga.data.synthetic`. light: 1 for the cameras as they are, 0 for cameras that reproduce colours
-    alike.
+    Args:
+        person, camera: who, and by which of the ten.
+        view: what `scene.paint` gave for this camera.
+        track: a generator that starts alike for all images of this person by this camera (which way he walks).
+        rng: this image's own generator.
+        occlusion: how often something or somebody hides parts of him, see `rga.data.synthetic`.
+        light: 1 for the cameras as they are, 0 for cameras that reproduce colours alike.
+
+    Returns:
+        The crops of both kinds of boxes, with their part maps.
     """
     facing = camera.facing[track.integers(len(camera.facing))] + track.normal(0, 12) + rng.normal(0, 14)
     strides = track.random() < 0.85
@@ -179,7 +185,7 @@ def _occlude(canvas: Image.Image, parts: Image.Image, rng: np.random.Generator) 
 def _expose(
     image: Image.Image, camera: Camera, zoom: float, light: float, rng: np.random.Generator
 ) -> Image.Image:
-    """White balance, exposure, contrast, haze and saturation as one table per channel; then the lens's blur."""
+    """The lens's blur, saturation, then white balance, exposure, contrast and haze as a lookup table per channel."""
     sigma = camera.blur * zoom * 280 / 256 * rng.uniform(0.8, 1.3)
     image = image.filter(ImageFilter.BoxBlur(1.2 * sigma))
     grey = 1 - (1 - camera.saturation) * light
@@ -193,7 +199,9 @@ def _expose(
         value = np.clip(value, 0, 4) ** (1 / 2.2)
         value = 0.45 + (value - 0.45) * camera.contrast**light
         value = value + (0.8 - value) * camera.haze * light
-        value = np.where(value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value)  # no burnt-out whites
+        value = np.where(
+            value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value
+        )  # no clipped highlights
         tables.append(np.clip(np.rint(value * 255), 0, 255).astype(int))
     return image.point(np.concatenate(tables).tolist())
 

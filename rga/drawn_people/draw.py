@@ -1,7 +1,8 @@
-"""Draws solid shapes: lofts sampled as points, the nearest point to the camera wins its pixel, then light falls on it.
+"""Renders solid shapes: lofts sampled as points, a depth test for each pixel (z-buffer), then shading.
 
 A loft is a stack of rings along a smooth path: an arm, a torso, a skirt, a hat. Everything in a picture of a person is
-one. There are no triangles and no 3D library: with points closer together than pixels, a depth test is a sort.
+one. There are no triangles to rasterise and no 3D library: with points closer together than pixels, a depth test is a
+sort.
 """
 
 from collections.abc import Callable
@@ -68,7 +69,7 @@ class Layer(NamedTuple):
 
 
 class _Ring(NamedTuple):
-    """Points at equal distances on a unit ring: angles, coordinates, and their slopes along it."""
+    """Points at equal distances on a unit ring (a superellipse): angles, coordinates, and their slopes along it."""
 
     around: np.ndarray
     x: np.ndarray
@@ -153,7 +154,7 @@ def render(lofts: list[Loft], view: View, light: Light, rng: np.random.Generator
     behind = np.full((height, width), -0.5, np.float32)
     behind.ravel()[where] = depth[points]
     shade = _shade(normal, gloss, light) * _hollows(behind, view.pixels_per_metre).ravel()[where, None]
-    # Light adds up in linear space; the root leads back to sRGB, near enough. Whites do not burn out at once.
+    # Light adds up in linear space; the root (gamma) leads back to sRGB, near enough. Whites do not burn out at once.
     lit = albedo * np.sqrt(shade)
     layer = Layer(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8), (-left, -top))
     layer.rgb.reshape(-1, 3)[where] = np.where(lit > 200, 200 + 52 * np.tanh((lit - 200) / 52), lit)
@@ -241,7 +242,7 @@ def _creases(surface: Surface, length: float, rng: np.random.Generator) -> np.nd
 
 
 def _shade(normal: np.ndarray, gloss: np.ndarray, light: Light) -> np.ndarray:
-    """(N, 1) brightness: sky from above, bounce from below, one directed light that wraps softly, a little gloss."""
+    """(N, 1) shading: ambient light of sky and ground, one directional light (wrapped diffuse), a little gloss."""
     to_light = np.asarray(light.direction, np.float32) / np.linalg.norm(light.direction)
     sky = light.ambient * (0.72 + 0.28 * normal[:, 2])
     wrapped = np.clip((normal @ to_light + 0.35) / 1.35, 0, 1) ** 1.3
@@ -251,7 +252,7 @@ def _shade(normal: np.ndarray, gloss: np.ndarray, light: Light) -> np.ndarray:
 
 
 def _hollows(depth: np.ndarray, density: float) -> np.ndarray:
-    """(H, W) darkening where something close by stands in front: under chins and arms, between legs."""
+    """(H, W) ambient occlusion: darker where something close by stands in front, as under chins and between legs."""
     near = Image.fromarray(depth).reduce(2)
     levels = Image.fromarray(np.uint8(np.clip(np.asarray(near) * 128 + 128, 0, 255)))  # blurs are for bytes
     around = np.asarray(levels.filter(ImageFilter.BoxBlur(density * 0.018)), np.float32) / 128 - 1

@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, where they lie, and what a number needs beside it."""
+"""Files: atomic writes, where they lie, and the provenance of numbers."""

@@ -10,7 +10,7 @@ from rga.io.atomic_write import atomic_write
 
 
 def write_json(path: str | Path, value) -> Path:
-    """Write value as JSON, whole or not at all; arrays and tensors become lists, paths text. Returns path."""
+    """Write value as JSON, atomically; arrays and tensors become lists, paths text. Returns path."""
     text = json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n"
     with atomic_write(path) as partial:
         # File names that are no text hold characters that UTF-8 lacks: as \udcff they are JSON.

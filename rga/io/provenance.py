@@ -1,4 +1,4 @@
-"""What a number needs beside it: versions, commit, device, time."""
+"""Provenance: what a number needs beside it, that is versions, commit, device, time."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from rga.version import __version__
 
 
 def provenance(device: str | torch.device | None = None) -> dict:
-    """What a number needs beside it: versions, commit (None outside a clone), device, cores and UTC time."""
+    """Versions, commit (None outside a clone), device, cores and UTC time."""
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
     return {

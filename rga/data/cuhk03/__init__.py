@@ -44,10 +44,6 @@ def load(
 ) -> Splits:
     """CUHK03 in `root`: 1467 identities, each seen by two cameras.
 
-    boxes: "labeled", drawn by hand, or "detected", found by a detector. protocol: "new" (Zhong et al., CVPR 2017), 767
-    identities to train on, 700 others as query and gallery; or "classic" (Li et al.), whose `split` 0 … 19 tests 100
-    people, each with one image in the gallery, and trains on all others.
-
     root is a folder with one of the following, a folder at most two levels below it counting as well, or an archive.
 
     * cuhk-03.mat. Its crops are extracted once, into images_{boxes} beside it: PNG without compression, 1.2 GB for the
@@ -59,13 +55,22 @@ def load(
     Beside cuhk-03.mat or crops the new protocol needs its file `cuhk03_new_protocol_config_{boxes}.mat`. The classic
     one is in cuhk-03.mat itself, which must stay for it when the crops are extracted.
 
-    camid is 1 or 2, the view within a camera pair: so both protocols count cameras. With `allow_missing`, images that
-    the protocol names and the folder lacks are left out and listed in `Splits.missing`. A query may so lose all its
-    matches. It stays, so that the query set remains the protocol's: an evaluator skips such a query, as every query
-    without a match from another camera.
+    camid is 1 or 2, the view within a camera pair: so both protocols count cameras.
 
-    Raises FileNotFoundError if the images or the protocol are not there, and ValueError if a file is broken or laid
-    out differently, if images are missing, if crops cannot be written, or if an option is not a known one.
+    Args:
+        root: see above.
+        boxes: "labeled", drawn by hand, or "detected", found by a detector.
+        protocol: "new" (Zhong et al., CVPR 2017), 767 identities to train on, 700 others as query and gallery; or
+            "classic" (Li et al.), which tests 100 people, each with one image in the gallery, and trains on all others.
+        split: of the classic protocol, 0 … 19.
+        allow_missing: leave out images that the protocol names and the folder lacks, and list them in `Splits.missing`.
+            A query that so loses all its matches stays, so that the query set remains the protocol's: an evaluator
+            skips it, as every query without a match from another camera.
+
+    Raises:
+        FileNotFoundError: the images or the protocol are not there.
+        ValueError: a file is broken or laid out differently, images are missing, crops cannot be written, or an option
+            is not a known one.
     """
     for what, value, choices in (("boxes", boxes, BOXES), ("protocol", protocol, PROTOCOLS)):
         if value not in choices:

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from rga.data.cuhk03.release import crops_in
 from rga.io.atomic_write import atomic_folder
 
-WRITERS = 4  # threads beside the one that reads: HDF5 is read by one at a time
+WRITERS = 4  # threads beside the one that reads: HDF5 reads in one thread only
 IN_FLIGHT = 128  # crops read but not yet written, of 0.2 MB at most
 CROP = 88_000  # bytes of the real set's mean crop
 

@@ -1,4 +1,4 @@
-"""What cuhk-03.mat holds, read one object at a time: crops of two kinds of boxes, and the classic test sets.
+"""What cuhk-03.mat holds, read lazily, object by object: crops of two kinds of boxes, and the classic test sets.
 
 The file is MATLAB v7.3, which is HDF5, and h5py shows MATLAB's arrays transposed. `labeled` and `detected` are
 cells of five camera pairs, each a cell of P people by 10 images (the first five by the pair's first camera), each
@@ -47,7 +47,7 @@ def images_in(file: h5py.File, boxes: str) -> Iterator[tuple[str, h5py.Dataset]]
 
 
 def crops_in(release: Path, boxes: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Stem and uint8 (height, width, 3) crop of each image in the release, read one at a time.
+    """Stem and uint8 (height, width, 3) crop of each image in the release, read lazily.
 
     Raises ValueError if the file is cut short, is not HDF5 or is laid out differently.
     """
