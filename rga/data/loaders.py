@@ -155,9 +155,9 @@ def _loader(dataset, workers, **batches) -> DataLoader:
 def ignore_stop_signals(worker: int) -> None:
     """For a process that loads images (DataLoader's `worker_init_fn`): outlive SIGINT and SIGTERM.
 
-    A signal to a whole group of processes, as torchrun and Slurm send it, reaches both, and PyTorch ends the training
-    process, which should save first, as soon as a worker dies. So signals do nothing here; a worker whose training process is gone ends by
-    itself, within seconds.
+    A signal to a whole group of processes, as torchrun and Slurm send it, reaches the training process, which saves a
+    checkpoint, and its workers; and PyTorch ends the training process as soon as a worker dies. So signals do nothing
+    here; a worker whose training process is gone ends by itself, within seconds.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
