@@ -60,8 +60,8 @@ def embed(
         raise ValueError("there is no image to embed: expected at least one sample, got none.")
     device, batches = next(model.parameters()).device, []
     model.to(memory_format=torch.channels_last)
-    distributed.share_buffers(model)
-    mine = samples[distributed.rank() :: distributed.world()]
+    distributed.broadcast_buffers(model)
+    mine = samples[distributed.rank() :: distributed.world_size()]
     with evaluating(model), matmul_precision(precision):
         for batch in test_loader(mine, model.size, batch_size, workers) if mine else ():
             images = network_input(batch, device)
@@ -71,9 +71,11 @@ def embed(
             embedding = sum(output.embedding.float() for output in outputs) / len(outputs)
             batches.append((feature.cpu(), embedding.cpu(), batch.pids, batch.camids))
     own = [torch.cat(column) for column in zip(*batches, strict=True)]
-    everyone = [columns for columns in distributed.gather_objects(own) if columns]
+    everyone = [columns for columns in distributed.all_gather_objects(own) if columns]
     # Process r of n took the images r, r + n, …: back in the order of the samples.
-    order = torch.cat([torch.arange(len(samples))[r :: distributed.world()] for r in range(len(everyone))])
+    order = torch.cat(
+        [torch.arange(len(samples))[r :: distributed.world_size()] for r in range(len(everyone))]
+    )
     return Embeddings(*(torch.cat(column)[order.argsort()] for column in zip(*everyone, strict=True)))
 
 

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, evaluate and report as a recipe says; torchrun -m rga train … does it on several GPUs or machines."""
     recipe = get_recipe(args.profile, **_given(args))
     with distributed.init_distributed() as device:
-        with distributed.first_before_others():  # it draws, unpacks or extracts; the others find the files
+        with distributed.main_process_first():  # it draws, unpacks or extracts; the others find the files
             splits = recipe.load_data()
         model = recipe.make_model(splits.num_pids).to(device)
         first, logs, started = distributed.rank() == 0, [], time.perf_counter()

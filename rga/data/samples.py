@@ -1,6 +1,5 @@
 """What every data set gives: samples, and which of them are for training, query and gallery."""
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,16 +85,3 @@ class Splits:
 
 def _count(samples: tuple[Sample | TrainSample, ...]) -> tuple[int, int, int]:
     return len({pid for _, pid, _ in samples}), len(samples), len({camid for _, _, camid in samples})
-
-
-def _accept_labels(init):
-    @functools.wraps(init)
-    def accepting(self, *args, **fields):
-        if "labels" in fields:
-            fields["train_pids"] = fields.pop("labels")
-        init(self, *args, **fields)
-
-    return accepting
-
-
-Splits.__init__ = _accept_labels(Splits.__init__)  # also for dataclasses.replace

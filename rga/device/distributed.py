@@ -46,14 +46,14 @@ def init_distributed() -> Iterator[torch.device]:
     dist.destroy_process_group()  # not after an error: it might wait for ranks that never come
 
 
-def world() -> int:
+def world_size() -> int:
     """The world size: the number of processes."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
     """This process's rank, from 0. Rank 0 writes logs and checkpoints."""
-    return dist.get_rank() if world() > 1 else 0
+    return dist.get_rank() if world_size() > 1 else 0
 
 
 class _AllReduceSum(torch.autograd.Function):
@@ -70,9 +70,9 @@ class _AllReduceSum(torch.autograd.Function):
 
 
 @contextmanager
-def first_before_others() -> Iterator[None]:
+def main_process_first() -> Iterator[None]:
     """Rank 0 runs the body alone, the others wait at a barrier and then run it: they find its files."""
-    if world() == 1:
+    if world_size() == 1:
         yield
         return
     # A timeout of its own: unpacking a data set may take hours; in training, minutes mean that a rank hangs.
@@ -84,39 +84,39 @@ def first_before_others() -> Iterator[None]:
         dist.barrier(group)
 
 
-def share_buffers(model: nn.Module) -> None:
+def broadcast_buffers(model: nn.Module) -> None:
     """Broadcast the buffers of rank 0, in place: each rank has BatchNorm statistics of its own share of the batches."""
-    if world() > 1:
+    if world_size() > 1:
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
 
 
-def mean(x: Tensor) -> Tensor:
+def all_reduce_mean(x: Tensor) -> Tensor:
     """All-reduce: the mean of every rank's tensor, of one shape; gradients flow back to each of them."""
-    return _AllReduceSum.apply(x) / world() if world() > 1 else x
+    return _AllReduceSum.apply(x) / world_size() if world_size() > 1 else x
 
 
-def gather(x: Tensor) -> Tensor:
+def all_gather(x: Tensor) -> Tensor:
     """All-gather with gradients: (n, …) of each rank, one size for all -> (world·n, …) in the order of ranks."""
-    if world() == 1:
+    if world_size() == 1:
         return x
-    mine, everyone = rank(), x.new_zeros(world(), *x.shape)
+    mine, everyone = rank(), x.new_zeros(world_size(), *x.shape)
     everyone[mine] = x
     return _AllReduceSum.apply(everyone).flatten(0, 1)
 
 
-def gather_objects(value: Any) -> list:
+def all_gather_objects(value: Any) -> list:
     """All-gather of objects that can be pickled, in the order of ranks."""
-    if world() == 1:
+    if world_size() == 1:
         return [value]
-    values: list = [None] * world()
+    values: list = [None] * world_size()
     dist.all_gather_object(values, value)
     return values
 
 
-def from_first(value: Any) -> Any:
+def broadcast_object(value: Any) -> Any:
     """Broadcast: the object of rank 0, on every rank."""
-    if world() > 1:
+    if world_size() > 1:
         dist.broadcast_object_list(values := [value])
         value = values[0]
     return value
@@ -133,16 +133,16 @@ class SyncBatchNorm(_BatchNorm):
         pass
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or world() == 1:
+        if not self.training or world_size() == 1:
             return super().forward(x)
         axes = [0, *range(2, x.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)
         wide = x if x.dtype == torch.float64 else x.float()
-        centre = mean(wide.mean(axes))
+        centre = all_reduce_mean(wide.mean(axes))
         centred = wide - centre.view(shape)
-        variance = mean(centred.square().mean(axes))
+        variance = all_reduce_mean(centred.square().mean(axes))
         with torch.no_grad():
-            count = world() * x.numel() // x.shape[1]
+            count = world_size() * x.numel() // x.shape[1]
             self.running_mean.lerp_(centre, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1

@@ -37,7 +37,7 @@ def train(recipe: Recipe, model: ReIDModel, splits: Splits) -> Iterator[Log]:
     if next(model.parameters()).device.type == "cpu":
         cpu_memory.keep_memory()
     first = distributed.rank() == 0
-    scores = distributed.from_first(_earlier_scores(recipe))
+    scores = distributed.broadcast_object(_earlier_scores(recipe))
     with RunLogger(recipe.out, recipe.tensorboard) if first else nullcontext() as logger:
         for log in fit(model, splits.train, **recipe.fit_options()):
             if logger:
@@ -97,7 +97,7 @@ def report(
         "before_neck": scored(result.feature),
         "after_neck": scored(result.embedding),
         "last_loss": logs[-1].loss,
-        "processes": distributed.world(),
+        "processes": distributed.world_size(),
         "resumed_after_step": sum(log.held for log in logs),  # the seconds count from there
         "seconds": seconds,
         **more,

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from rga.data.loaders import Batch
-from rga.data.samples import Sample
+from rga.data.samples import TrainSample
 from rga.device import distributed
 from rga.models import ReIDModel
 from rga.training.step import NonFiniteLossError
@@ -14,7 +14,7 @@ from rga.training.step import NonFiniteLossError
 
 def check_fit(
     model: ReIDModel,
-    samples: Sequence[Sample],
+    samples: Sequence[TrainSample],
     p: int,
     accumulate: int,
     graphs: bool,
@@ -32,7 +32,7 @@ def check_fit(
         check_graphs(next(model.parameters()).device, accumulate, compile)
 
 
-def check_labels(model: ReIDModel, samples: Sequence[Sample]) -> None:
+def check_labels(model: ReIDModel, samples: Sequence[TrainSample]) -> None:
     """ValueError unless the samples are labelled 0 … num_pids - 1, the classes of the network."""
     labels, num_pids = {label for _, label, _ in samples}, model.classifier.out_features
     if not labels:
@@ -57,19 +57,23 @@ def check_saving(path: str | Path | None, save_every: int, keep: int, resume: bo
 
 def check_division(p: int, accumulate: int) -> None:
     """ValueError unless every process and micro-batch gets the same number of identities, at least 2."""
-    if accumulate < 1 or p % (accumulate * distributed.world()) or p < 2 * accumulate * distributed.world():
+    if (
+        accumulate < 1
+        or p % (accumulate * distributed.world_size())
+        or p < 2 * accumulate * distributed.world_size()
+    ):
         raise ValueError(
-            f"p={p} identities cannot be divided among {distributed.world()} processes x {accumulate} micro-batches "
-            "(accumulate): expected the same number of at least 2 in each."
+            f"p={p} identities cannot be divided among {distributed.world_size()} processes x {accumulate} "
+            "micro-batches (accumulate): expected the same number of at least 2 in each."
         )
 
 
 def check_graphs(device: torch.device, accumulate: int, compile: bool) -> None:
     """ValueError where CUDA graphs cannot be used."""
-    if device.type != "cuda" or distributed.world() > 1 or accumulate > 1 or compile:
+    if device.type != "cuda" or distributed.world_size() > 1 or accumulate > 1 or compile:
         raise ValueError(
             "graphs=True is for one process on a CUDA device, with accumulate=1 and compile=False; got "
-            f"{distributed.world()} on {device.type}, accumulate={accumulate} and compile={compile}: leave it out."
+            f"{distributed.world_size()} on {device.type}, accumulate={accumulate} and compile={compile}: leave it out."
         )
 
 
@@ -80,7 +84,7 @@ def check_weights(model: ReIDModel, step: int) -> None:
 
 
 def nan_message(
-    error: NonFiniteLossError, at: dict, batch: Batch, samples: Sequence[Sample], path: str | Path | None
+    error: NonFiniteLossError, at: dict, batch: Batch, samples: Sequence[TrainSample], path: str | Path | None
 ) -> str:
     """What to say of a step whose loss became NaN or Inf. at: its step, epoch and lr."""
     names = [Path(samples[index].path).name for index in batch.indices.tolist()]

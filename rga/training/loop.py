@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from rga.data.loaders import train_loader
-from rga.data.samples import Sample
+from rga.data.samples import TrainSample
 from rga.device import distributed
 from rga.device.precision import Precision, make_scaler
 from rga.models import ReIDModel
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 def fit(
     model: ReIDModel,
-    samples: Sequence[Sample],
+    samples: Sequence[TrainSample],
     *,
     epochs: int,
     p: int = 16,
@@ -108,11 +108,11 @@ def fit(
     # The network, its batches, its optimizer.
     if channels_last:
         model.to(memory_format=torch.channels_last)
-    if sync_norm and distributed.world() > 1:
+    if sync_norm and distributed.world_size() > 1:
         distributed.sync_batch_norm(model)
     # A folder is filled by one process; what is kept in memory, each keeps.
-    with nullcontext() if isinstance(cache, bool) else distributed.first_before_others():
-        share = distributed.rank(), distributed.world()
+    with nullcontext() if isinstance(cache, bool) else distributed.main_process_first():
+        share = distributed.rank(), distributed.world_size()
         loader = train_loader(
             samples, model.size, p, k, seed, workers, cache, every_image=every_image, share=share
         )
@@ -122,7 +122,7 @@ def fit(
 
     # Resume where a checkpoint left off.
     settings = {"p": p, "k": k, "every_image": every_image, "images": len(samples), "seed": seed}
-    settings |= {"samples": digest(samples), "processes": distributed.world()}
+    settings |= {"samples": digest(samples), "processes": distributed.world_size()}
     settings |= {"epochs": epochs, "precision": precision, "accumulate": accumulate}
     settings |= {"sync_norm": sync_norm, "gather": gather}
     settings |= {"lr": lr, "weight_decay": weight_decay, "smoothing": smoothing, "margin": margin}
@@ -179,7 +179,7 @@ def _log_start(model: ReIDModel, device: torch.device, precision: Precision) -> 
         model.config["backbone"],
         model.config["attention"],
         device,
-        f" x {distributed.world()} processes" if distributed.world() > 1 else "",
+        f" x {distributed.world_size()} processes" if distributed.world_size() > 1 else "",
         names.get(precision, ""),
         model.config["weights"],
     )

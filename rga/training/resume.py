@@ -13,7 +13,7 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from rga.data.samples import Sample
+from rga.data.samples import TrainSample
 from rga.device import distributed
 from rga.models import ReIDModel
 from rga.training import checkpoint
@@ -39,7 +39,7 @@ class TrainingState:
 
     def save(self, path: str | Path, logs: Sequence[Log], keep: int) -> None:
         """Write a checkpoint (the first process does). Raises ValueError, and writes nothing, for weights of NaN."""
-        rng_states = distributed.gather_objects(get_rng_state(_device(self.model)))
+        rng_states = distributed.all_gather_objects(get_rng_state(_device(self.model)))
         check_weights(self.model, logs[-1].step)
         if distributed.rank() == 0:
             state = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
@@ -65,10 +65,10 @@ def should_resume(path: str | Path | None, resume: bool | Literal["auto"]) -> bo
     """Whether there is a checkpoint to go on from; all processes get the first one's answer."""
     if path is None:
         return False
-    return distributed.from_first(resume is True or (resume == "auto" and Path(path).exists()))
+    return distributed.broadcast_object(resume is True or (resume == "auto" and Path(path).exists()))
 
 
-def digest(samples: Sequence[Sample]) -> str:
+def digest(samples: Sequence[TrainSample]) -> str:
     """Which images of whom, in their order, wherever they lie."""
     names = "\n".join(f"{Path(path).name} {label}" for path, label, _ in samples)
     return hashlib.sha256(names.encode()).hexdigest()[:16]

@@ -92,7 +92,7 @@ def training_step(
             losses += identity_and_triplet.detach() / accumulate
     # All-reduce: the mean over processes. The only time that the host waits for a GPU in a step.
     asked_to_stop = losses.new_tensor([stopping()])
-    identity, triplet, stop = distributed.mean(torch.cat([losses, asked_to_stop])).tolist()
+    identity, triplet, stop = distributed.all_reduce_mean(torch.cat([losses, asked_to_stop])).tolist()
     result = StepResult(identity, triplet, stop > 0)
     if not math.isfinite(result.loss):
         raise NonFiniteLossError(result)
@@ -117,7 +117,7 @@ def forward(
     check_pairs(batch.pids)  # on the CPU, where looking at them makes nobody wait
     feature, feature_labels = output.feature.float(), labels
     if gather:  # all-gather: hard pairs among the images of all processes
-        feature, feature_labels = distributed.gather(feature), distributed.gather(labels)
+        feature, feature_labels = distributed.all_gather(feature), distributed.all_gather(labels)
     # Losses in full precision: distances are small differences of large numbers, and factors rounded to bfloat16 or
     # tf32 lose them.
     with matmul_precision("fp32"):
@@ -132,7 +132,7 @@ def micro_batches(batch: Batch, count: int) -> Iterator[Batch]:
 
 def gradient_sync(network: nn.Module, last: bool) -> AbstractContextManager:
     """DistributedDataParallel averages gradients over processes in backward: once a step, at the last micro-batch."""
-    return nullcontext() if last or distributed.world() == 1 else network.no_sync()
+    return nullcontext() if last or distributed.world_size() == 1 else network.no_sync()
 
 
 def prepare_network(
@@ -142,6 +142,6 @@ def prepare_network(
     if graphs:
         return make_graphed(model, shape, precision)
     device = next(model.parameters()).device
-    if distributed.world() > 1:
+    if distributed.world_size() > 1:
         model = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
     return torch.compile(model, dynamic=False) if compile else model

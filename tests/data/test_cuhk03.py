@@ -55,7 +55,7 @@ def test_published_counts_are_those_of_the_protocols_authors(release, boxes, tot
 
 def test_extraction_happens_once(release, monkeypatch):
     first = cuhk03.load(release)
-    monkeypatch.setattr(cuhk03, "extract", None)
+    monkeypatch.setattr(cuhk03.reader, "extract", None)
     assert cuhk03.load(release) == first
 
 

@@ -27,12 +27,12 @@ def through_norms(x, weight, net):
 
 
 def share_of_norms():
-    r, n = distributed.rank(), 12 // distributed.world()
+    r, n = distributed.rank(), 12 // distributed.world_size()
     mine = slice(r * n, (r + 1) * n)
     net = distributed.sync_batch_norm(norms())
     assert type(net[0]) is distributed.SyncBatchNorm
     x, parameters, buffers = through_norms(X[mine], WEIGHT[mine], net)
-    return x, [distributed.mean(g) * distributed.world() for g in parameters], buffers
+    return x, [distributed.all_reduce_mean(g) * distributed.world_size() for g in parameters], buffers
 
 
 def test_batch_norm_over_all_processes_is_that_of_one():
@@ -56,13 +56,13 @@ def test_synced_norms_are_plain_ones_alone_and_in_eval_mode():
 def collections():
     r = distributed.rank()
     x = torch.full((2, 3), r + 1.0, requires_grad=True)
-    gathered = distributed.gather(x)
+    gathered = distributed.all_gather(x)
     # Every process weighs the row it gave itself with 1, the others' with 10.
     weight = torch.full((4, 3), 10.0)
     weight[2 * r : 2 * r + 2] = 1
     (gathered * weight).sum().backward()
-    firsts = distributed.from_first(f"said by {r}")
-    return gathered.detach(), x.grad, float(distributed.mean(torch.tensor(float(r)))), firsts, r
+    firsts = distributed.broadcast_object(f"said by {r}")
+    return gathered.detach(), x.grad, float(distributed.all_reduce_mean(torch.tensor(float(r)))), firsts, r
 
 
 def test_collections():
@@ -74,8 +74,8 @@ def test_collections():
 
 def test_alone():
     x = torch.ones(2, requires_grad=True)
-    assert distributed.gather(x) is x and distributed.mean(x) is x
-    assert distributed.gather_objects("a") == ["a"] and distributed.from_first("a") == "a"
-    assert (distributed.rank(), distributed.world()) == (0, 1)
-    with distributed.init_distributed() as device, distributed.first_before_others():
+    assert distributed.all_gather(x) is x and distributed.all_reduce_mean(x) is x
+    assert distributed.all_gather_objects("a") == ["a"] and distributed.broadcast_object("a") == "a"
+    assert (distributed.rank(), distributed.world_size()) == (0, 1)
+    with distributed.init_distributed() as device, distributed.main_process_first():
         assert device.type in ("cpu", "cuda") and not torch.distributed.is_initialized()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rga.course.errors import describe
 from rga.data.sampler import PKSampler
-from rga.data.samples import Sample, Splits
+from rga.data.samples import Sample, Splits, TrainSample
 
 Sampler = Callable[[Sequence[int], int, int, int], list[list[int]]]
 
@@ -23,7 +23,7 @@ def junk(q_pids: Tensor, g_pids: Tensor, q_camids: Tensor, g_camids: Tensor) -> 
 
 def leak(splits: Splits) -> set[int]:
     """The people, by the data set's own numbers, who are for training and in query or gallery too."""
-    trained = {splits.labels[sample.pid] for sample in splits.train}
+    trained = {splits.train_pids[sample.label] for sample in splits.train}
     return trained & {sample.pid for sample in splits.query + splits.gallery}
 
 
@@ -67,18 +67,16 @@ def check_junk(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> st
 
 def check_leak(answer: Callable[[Splits], set[int]]) -> str:
     """Try `answer` in place of `leak`."""
-    broken = _splits(labels=(2, 3, 5, 9), query=(1, 3, 7), gallery=(0, 1, 7, 9))
-    clean = _splits(labels=(2, 5), query=(1, 3), gallery=(0, 1, 3))
+    broken = _splits(train_pids=(2, 3, 5, 9), query=(1, 3, 7), gallery=(0, 1, 7, 9))
+    clean = _splits(train_pids=(2, 5), query=(1, 3), gallery=(0, 1, 3))
     try:
         got, whole = ({int(pid) for pid in answer(splits)} for splits in (broken, clean))
     except Exception as error:
-        return (
-            f"stage 1, it runs: {describe(error)}. Hint: return a set of numbers; splits.train holds Samples."
-        )
+        return f"stage 1, it runs: {describe(error)}. Hint: return a set of numbers; splits.train holds TrainSamples."
     if got == {0, 1, 3}:
         return (
             "stage 2, numbers: {0, 1, 3} are classes of the training set that happen to be somebody else's number. "
-            "Hint: splits.labels[pid] is the data set's own number of training identity pid."
+            "Hint: splits.train_pids[label] is the data set's own number of training class label."
         )
     if got == {3}:
         return "stage 3, gallery: 9 was missed. Hint: whoever is in the gallery only is a leak as well."
@@ -93,12 +91,14 @@ def check_leak(answer: Callable[[Splits], set[int]]) -> str:
     return "all stages passed"
 
 
-def _splits(labels: Sequence[int], query: Sequence[int], gallery: Sequence[int]) -> Splits:
+def _splits(train_pids: Sequence[int], query: Sequence[int], gallery: Sequence[int]) -> Splits:
     def samples(name: str, pids: Sequence[int]) -> tuple[Sample, ...]:
         return tuple(Sample(Path(f"{name}_{pid}.png"), pid, 1) for pid in pids)
 
-    subsets = samples("train", range(len(labels))), samples("query", query), samples("gallery", gallery)
-    return Splits("made up", *subsets, labels=tuple(labels))
+    train = tuple(TrainSample(Path(f"train_{label}.png"), label, 1) for label in range(len(train_pids)))
+    return Splits(
+        "made up", train, samples("query", query), samples("gallery", gallery), train_pids=train_pids
+    )
 
 
 def check_sampler(answer: Sampler) -> str:

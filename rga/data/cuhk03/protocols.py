@@ -22,7 +22,7 @@ class Entry(NamedTuple):
     camid: int
 
 
-def new(path: Path) -> dict[str, tuple[Entry, ...]]:
+def read_new_protocol(path: Path) -> dict[str, tuple[Entry, ...]]:
     """The new protocol's three subsets, from its file.
 
     Raises ValueError if the file cannot be read, lacks a key or contradicts itself.
@@ -63,7 +63,7 @@ def _read(path: Path) -> dict[str, list]:
     return {key: raw[key].ravel().tolist() for key in keys}
 
 
-def classic(release: Path, boxes: str, split: int) -> dict[str, tuple[Entry, ...]]:
+def read_classic_protocol(release: Path, boxes: str, split: int) -> dict[str, tuple[Entry, ...]]:
     """The three subsets of a classic split 0 … 19, in the order of the release; query and gallery are the same.
 
     As in the released code and torchreid, all images of the test people are queries and gallery, of which the

@@ -6,7 +6,7 @@ from rga.data.archive import locate, taken_as_unpacked
 from rga.data.cuhk03 import repacked
 from rga.data.cuhk03.extraction import extract
 from rga.data.cuhk03.folders import BOXES, crops_below, named_crops, scan
-from rga.data.cuhk03.protocols import Entry, classic, new
+from rga.data.cuhk03.protocols import Entry, read_classic_protocol, read_new_protocol
 from rga.data.file_names import as_classes
 from rga.data.samples import Sample, Splits
 
@@ -92,7 +92,7 @@ def load(
         raise FileNotFoundError(
             f"The protocol file {name} is not in {root}. " + EXPECTED.format(root=root, boxes=boxes)
         )
-    subsets = new(file)
+    subsets = read_new_protocol(file)
     crops = crops or _extracted(source, boxes, subsets)
     return _splits(
         subsets,
@@ -112,7 +112,7 @@ def _classic(root: Path, boxes: str, split: int, allow_missing: bool) -> Splits:
             'the crops were extracted before: put it there, or pass protocol="new".'
             f"{taken_as_unpacked(root, ARCHIVES)} " + EXPECTED.format(root=root, boxes=boxes)
         )
-    subsets = classic(release / RELEASE, boxes, split)
+    subsets = read_classic_protocol(release / RELEASE, boxes, split)
     around = [release, release.parent, root] if release != root else [root]  # beside root lie other sets
     found = (named_crops(folder, boxes) for folder in around)
     crops = next(filter(None, found), None) or _extracted(release, boxes, subsets)

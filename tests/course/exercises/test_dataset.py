@@ -59,7 +59,7 @@ def searched(splits, query=True, gallery=True):
 
 
 def trained(splits):
-    return {splits.labels[s.pid] for s in splits.train}
+    return {splits.train_pids[s.label] for s in splits.train}
 
 
 WRONG_LEAK = {
