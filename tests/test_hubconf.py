@@ -30,6 +30,18 @@ def test_offers_what_it_means_to_and_each_explains_itself(hubconf):
     assert all(inspect.getdoc(entry) for entry in offered.values())
 
 
+def test_fine_tunes_from_a_checkpoint(hubconf, tmp_path):
+    source = create_model("resnet18", "rga_s", num_pids=3, size=(64, 32))
+    save(tmp_path / "checkpoint.pt", source)
+    options = {"num_pids": 5, "size": (64, 32), "weights": tmp_path / "checkpoint.pt"}
+    model = hubconf.create_model("resnet18", "rga_s", **options)
+    assert model.config["weights"].startswith("fine-tuned from checkpoint.pt")
+    with pytest.raises(
+        ValueError, match="backbone 'resnet18' there, 'resnet50' here; attention 'rga_s' there"
+    ):
+        hubconf.rga_resnet50(**options)
+
+
 def test_loads_from_another_folder(hubconf, tmp_path):
     torch.manual_seed(0)
     model = create_model("resnet18", "rga_s", num_pids=3, size=(64, 32)).eval()

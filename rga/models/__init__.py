@@ -8,6 +8,7 @@ from torch import nn
 from rga.models.attaching import Attention, attach
 from rga.models.cbam import CBAM
 from rga.models.fc import FC
+from rga.models.fine_tuning import load_own
 from rga.models.gates import GateInit, make_gate
 from rga.models.imagenet import load_imagenet
 from rga.models.non_local import NonLocal, SimplifiedNonLocal
@@ -16,6 +17,7 @@ from rga.models.released import load_released, released_state_dict
 from rga.models.resizing import resize
 from rga.models.rga import RGA, ChannelRGA, RelationScore, SpatialRGA
 from rga.models.se import SE
+from rga.models.weights_files import read_weights
 
 __all__ = [
     "ATTENTION",
@@ -81,7 +83,9 @@ def create_model(
         attention: a key of ATTENTION.
         num_pids: training identities, the classifier's classes.
         size: (height, width) of the images, at least (64, 32).
-        weights: None (random), "imagenet" or the path of a state dict of the backbone.
+        weights: None (random), "imagenet" or the path of a file: a state dict of the backbone, also inside another
+            project's checkpoint, or a checkpoint of this package, which gives its attentions and neck, too, and never
+            its classifier (of one without attention: only the backbone, where an attention is asked for).
         init_gates: "released" (gates start as random maps) or "identity" (they start at 1); non-local blocks have
             no gates.
         trained_size: build the network for images of this size, then move it to `size` with `resize`.
@@ -96,7 +100,12 @@ def create_model(
         raise ValueError(f"unknown attention {attention!r}: choose one of {', '.join(ATTENTION)}.")
     make_gate(nn.Identity(), init_gates)  # raises for a wrong word also where nothing has a gate
     network = create_backbone(backbone)
-    described = load_imagenet(network, backbone, weights)
+    source = weights if weights in (None, "imagenet") else read_weights(Path(weights))
+    config = getattr(source, "config", None)
+    # The backbone of a network without attention is one more file of a backbone.
+    fine_tuned = config is not None and (attention == "none" or config.get("attention") != "none")
+    moved = fine_tuned and config.get("trained_size")
+    described = "" if fine_tuned else load_imagenet(network, backbone, source)
     remove_last_stride(network)
     num_features = remove_classifier(network)
     built_size = tuple(trained_size or size)
@@ -112,4 +121,10 @@ def create_model(
         "init_gates": init_gates,
         "trained_size": None,
     }
-    return model if trained_size is None else resize(model, size)
+    if fine_tuned and not moved:
+        model.config["weights"] = load_own(model, source)
+    if trained_size is not None:
+        model = resize(model, size)
+    if moved:
+        model.config["weights"] = load_own(model, source)
+    return model

@@ -56,6 +56,15 @@ class ReIDModel(nn.Module):
         return Output(feature, embedding, self.classifier(embedding))
 
 
+def by_hand(file: object, why: str = "") -> str:
+    """The error for a file with a network that `create_model` cannot build again."""
+    return (
+        f"{file} holds a network built by hand{why}: its configuration does not say how. Build it as you did, then "
+        "rga.checkpoint.restore(FILE, model) loads the checkpoint into it; rga.evaluate, rga.search.build_index and "
+        "rga.export.to_onnx take that model."
+    )
+
+
 def create_backbone(name: str) -> nn.Module:
     """A torchvision classification network by name, randomly initialised. ValueError for a name not in STAGES."""
     if name not in STAGES:

@@ -16,6 +16,7 @@ from rga.models.gates import DoubleSigmoid
 from rga.models.non_local import NonLocal, SimplifiedNonLocal
 from rga.models.rga import RGA, RelationScore
 from rga.models.se import SE
+from rga.models.weights_files import unwrap
 
 # Layer of our RelationScore -> released layers (several: stacked along the outputs); {} is "spatial" or "channel".
 LAYERS = {
@@ -77,9 +78,11 @@ def released_names(module: nn.Module) -> dict[str, tuple[str, ...]]:
 def load_released(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     """Load a released state dict, of one RGA module or of the whole network, into ours, in place.
 
-    Files of PyTorch 0.4 and earlier, without `num_batches_tracked`, load as well. Raises ValueError (and changes
-    nothing) for missing, unknown or misshapen tensors, and for gates that are not the released ones.
+    Files of PyTorch 0.4 and earlier, without `num_batches_tracked`, load as well, and so do the state dict inside a
+    checkpoint (`state_dict`, `model`, …) and one of DataParallel (`module.`). Raises ValueError (and changes nothing)
+    for missing, unknown or misshapen tensors, and for gates that are not the released ones.
     """
+    state_dict, _ = unwrap(state_dict)
     names, own, expected = released_names(module), module.state_dict(), released_state_dict(module)
     tracked = {ours for ours in names if ours.endswith("num_batches_tracked")}
     missing = [
