@@ -1,6 +1,7 @@
 """Checkpoints: a network, and all that a run needs to resume, in one file that is written atomically."""
 
 import glob
+import inspect
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from typing import Any
 import torch
 
 from rga.io.atomic_write import atomic_write
-from rga.models import ReIDModel, create_model
+from rga.models import ATTENTION, STAGES, ReIDModel, create_model
+from rga.models.reid import by_hand
+from rga.models.weights_files import differences, safe_load
 
 FORMAT = 1
 
@@ -59,11 +62,23 @@ def _link(file: Path, name: Path) -> None:
 
 
 def load_model(path: str | Path) -> ReIDModel:
-    """The network in a checkpoint, rebuilt from its configuration, on the CPU, in eval mode."""
+    """The network in a checkpoint, rebuilt from its configuration, on the CPU, in eval mode.
+
+    Raises ValueError for a network built by hand, which its configuration does not describe: `restore` loads it.
+    """
     content = _read(Path(path))
     config = dict(content["config"])
-    described = config.pop("weights")
+    described = config.pop("weights", "as given")
+    unknown = [f"{key} {config[key]!r}" for key in config.keys() - inspect.signature(create_model).parameters]
+    unknown += [f"no {key}" for key in ("num_pids", "size") if key not in config]
+    for key, choices in (("backbone", STAGES), ("attention", ATTENTION)):
+        if config.get(key) not in choices:
+            unknown.append(f"{key} {config.get(key)!r}")
+    if unknown:
+        raise ValueError(by_hand(path, f" ({', '.join(unknown)})"))
     model = create_model(**config | {"size": tuple(config["size"])})
+    if wrong := differences(content["model"], model.state_dict()):
+        raise ValueError(by_hand(path, f" or changed by hand ({wrong})"))
     model.load_state_dict(content["model"])
     model.config["weights"] = described
     return model.eval()
@@ -83,6 +98,8 @@ def restore(
         for key, value in model.config.items()
         if key != "weights" and content["config"].get(key) != value
     ]
+    if wrong := differences(content["model"], model.state_dict()):
+        differs.append(wrong)
     if differs:
         raise ValueError(
             f"{path} is a checkpoint of another network: {'; '.join(differs)}. Build the network as it was "
@@ -99,14 +116,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"expected a checkpoint at {path}, found none: check the path, or train first."
         )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is truncated or not its own
-        # Not torch's own message: it recommends to load what may run any code.
-        raise ValueError(
-            f"expected a checkpoint written by rga in {path}, could not read it ({type(error).__name__}): the file is "
-            "cut short or another one. Copy it again."
-        ) from error
+    content = safe_load(path, "a checkpoint written by rga")
     if not (isinstance(content, dict) and content.get("format") == FORMAT):
         raise ValueError(
             f"expected a checkpoint written by rga (format {FORMAT}) in {path}, got something else. A state dict of "

@@ -1,9 +1,10 @@
 """Checkpoints: atomic, and loaded only into the network they are of."""
 
+import numpy as np
 import pytest
 import torch
 
-from rga.models import create_model
+from rga.models import RGA, ReIDModel, attach, create_model
 from rga.training import checkpoint
 
 
@@ -112,3 +113,68 @@ def test_never_unpickles_code(tmp_path):
     with pytest.raises(ValueError, match="could not read it"):
         checkpoint.load_model(tmp_path / "evil.pt")
     assert not (tmp_path / "written").exists()
+
+
+class Tiny(torch.nn.Module):
+    """A backbone of one's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.attention = torch.nn.Conv2d(3, 8, 4, 4), RGA(8, (16, 8))
+
+    def forward(self, images):
+        return self.attention(self.convolution(images)).mean((2, 3))
+
+
+def by_hand():
+    return ReIDModel(Tiny(), 8, 3, (64, 32))
+
+
+def changed():
+    model = create_model("resnet18", "none", num_pids=3, size=(64, 32))
+    attach(model.backbone, ["layer2"], RGA, model.size)
+    return model
+
+
+def labelled():
+    model = create_model("resnet18", "none", num_pids=3, size=(64, 32))
+    model.config |= {"attention": "mine", "idea": 3}
+    return model
+
+
+@pytest.mark.parametrize(
+    "build, why",
+    [
+        (by_hand, r"\(backbone 'Tiny', attention 'own'\)"),
+        (
+            changed,
+            r"changed by hand \(tensors that differ: 48, first backbone.layer2.2.\S+: expected nothing",
+        ),
+        (labelled, r"\(idea 3, attention 'mine'\)"),
+    ],
+)
+def test_a_network_built_by_hand_is_loaded_by_restore(build, why, tmp_path):
+    torch.manual_seed(0)
+    model = build()
+    checkpoint.save(tmp_path / "run.pt", model, epoch=3)
+    with pytest.raises(ValueError, match=rf"built by hand.*{why}.*rga.checkpoint.restore\(FILE, model\)"):
+        checkpoint.load_model(tmp_path / "run.pt")
+    other = build()
+    assert checkpoint.restore(tmp_path / "run.pt", other) == {"epoch": 3}
+    torch.testing.assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
+
+
+def test_a_refused_restore_changes_nothing(tmp_path):
+    """Also where the configurations agree and the tensors do not."""
+    checkpoint.save(tmp_path / "run.pt", changed())
+    model = create_model("resnet18", "none", num_pids=3, size=(64, 32))
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    with pytest.raises(ValueError, match="another network: tensors that differ: 48, first backbone.layer2.2"):
+        checkpoint.restore(tmp_path / "run.pt", model)
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+def test_another_projects_checkpoint_is_not_called_cut_short(model, tmp_path):
+    torch.save({"state_dict": model.state_dict(), "rank1": np.float64(0.5)}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"got something else.*create_model\(weights=…\)"):
+        checkpoint.load_model(tmp_path / "other.pt")
