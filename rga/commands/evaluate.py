@@ -3,7 +3,16 @@
 import argparse
 from pathlib import Path
 
-from rga.commands.options import add_data_sets, add_flip, add_network, check_outputs, load_data, load_network
+from rga.commands.options import (
+    add_data_sets,
+    add_flip,
+    add_network,
+    add_rerank,
+    check_outputs,
+    load_data,
+    load_network,
+    rerank_options,
+)
 from rga.evaluation import evaluate
 from rga.io.json_files import write_json
 from rga.io.provenance import provenance
@@ -18,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_flip(one)
         multi_query = "average each query over all images of its person by its camera (Market-1501's gt_bbox)"
         one.add_argument("--multi-query", action="store_true", help=multi_query)
-        one.add_argument("--rerank", action="store_true", help="also score k-reciprocal re-ranking")
+        add_rerank(one, "also score k-reciprocal re-ranking")
         one.add_argument("--json", type=Path, metavar="FILE", help="also write the scores to this file")
 
 
@@ -32,21 +41,31 @@ def run(args: argparse.Namespace) -> int:
     rankings = {"before_neck": evaluation.feature, "after_neck": evaluation.embedding}
     (*features, q_pids, q_camids), (*g_features, g_pids, g_camids) = evaluation.query, evaluation.gallery
     ids = q_pids, g_pids, q_camids, g_camids
+    chance = chance_rank1(*ids, splits.single_shot)
+    about = {"data": str(splits).splitlines(), "checkpoint": args.checkpoint, "config": model.config}
+    about |= {"network": fingerprint(model), **options, "chance_rank1": chance}
+    print()
+    _report(args, rankings, about)
     if args.rerank:
         rank = evaluate_single_shot if splits.single_shot else evaluate_ranking
-        for name, q, g in zip(list(rankings), features, g_features, strict=True):
-            rankings[f"{name}_reranked"] = rank(rerank(q, g), *ids)
-    chance = chance_rank1(*ids, splits.single_shot)
-    print()
-    for name, ranking in rankings.items():
-        print(f"{name.replace('_', ' '):<{max(map(len, rankings))}} | {ranking}")
+        reranking = rerank_options(args, len(q_pids) + len(g_pids))
+        reranked = {
+            f"{name}_reranked": rank(rerank(q, g, **reranking), *ids)
+            for name, q, g in zip(rankings, features, g_features, strict=True)
+        }
+        _report(args, reranked, about | reranking | {name: _scores(rankings[name]) for name in rankings})
     print(f"chance: rank-1 {100 * chance:.1f} %")
+    return 0
+
+
+def _report(args: argparse.Namespace, rankings: dict[str, Ranking], about: dict) -> None:
+    """Print the rankings, and write them and what is `about` them: before re-ranking, which is long, and after it."""
+    width = len("before_neck_reranked" if args.rerank else "before_neck")
+    for name, ranking in rankings.items():
+        print(f"{name.replace('_', ' '):<{width}} | {ranking}", flush=True)
     if args.json:
-        about = {"data": str(splits).splitlines(), "checkpoint": args.checkpoint, "config": model.config}
-        about |= {"network": fingerprint(model), **options, "chance_rank1": chance}
         scores = {name: _scores(ranking) for name, ranking in rankings.items()}
         write_json(args.json, about | scores | {"provenance": provenance(args.device)})
-    return 0
 
 
 def _scores(ranking: Ranking) -> dict:

@@ -8,6 +8,7 @@ line, as the rest of this package does.
 
 import argparse
 import inspect
+import sys
 import tempfile
 import typing
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ import torch
 
 from rga import data
 from rga.data import Splits
+from rga.metrics import rerank
 from rga.models import ReIDModel
 from rga.training import checkpoint
 
@@ -97,6 +99,14 @@ def fraction(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """A number from 0 to 1, both of them included, for `type=`."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return number
+
+
 def check_outputs(*paths: Path | None) -> None:
     """OSError for the first file that cannot be written, before hours of work are lost; makes their folders."""
     for path in filter(None, paths):
@@ -131,6 +141,32 @@ def add_flip(parser: argparse.ArgumentParser) -> None:
     """Not part of `add_network`: verify does what its calibration did."""
     mean = "average the features of each image and its mirror image, for twice the time"
     parser.add_argument("--flip", action="store_true", help=mean)
+
+
+def add_rerank(parser: argparse.ArgumentParser, what: str) -> None:
+    """--rerank, and the parameters of `rga.metrics.rerank`."""
+    parser.add_argument("--rerank", action="store_true", help=what)
+    defaults = {name: option.default for name, option in inspect.signature(rerank).parameters.items()}
+    for name, kind, metavar, words in (
+        ("k1", positive_int, "N", "for --rerank: nearest images that make a set"),
+        ("k2", positive_int, "N", "for --rerank: nearest images over which sets are averaged"),
+        ("lambda_", share, "SHARE", "for --rerank: share of the original distance, 0 to 1"),
+    ):
+        shown = f"{words}; default: {defaults[name]}"
+        option = f"--{name.rstrip('_')}"
+        parser.add_argument(option, dest=name, type=kind, default=defaults[name], metavar=metavar, help=shown)
+
+
+def rerank_options(args: argparse.Namespace, images: int) -> dict:
+    """k1, k2 and lambda_ for `rerank`; said on stderr where a set of so few images cannot have the neighbours."""
+    k1, k2 = min(args.k1, images - 1), min(args.k2, images)
+    if (k1, k2) != (args.k1, args.k2):
+        print(
+            f"re-ranking with k1 = {k1} and k2 = {k2} instead of {args.k1} and {args.k2}, as query and gallery have "
+            f"only {images} images: where every image is a neighbour, re-ranking says little.",
+            file=sys.stderr,
+        )
+    return {"k1": k1, "k2": k2, "lambda_": args.lambda_}
 
 
 def load_network(args: argparse.Namespace) -> ReIDModel:

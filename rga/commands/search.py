@@ -9,7 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rga import plot
-from rga.commands.options import add_flip, add_network, check_files, check_outputs, load_network, positive_int
+from rga.commands.options import (
+    add_flip,
+    add_network,
+    add_rerank,
+    check_files,
+    check_outputs,
+    load_network,
+    positive_int,
+    rerank_options,
+)
 from rga.data import Sample, stack_images
 from rga.data.transforms import Size
 from rga.evaluation import embed
@@ -18,8 +27,6 @@ from rga.io.json_files import write_json
 from rga.io.provenance import provenance
 from rga.metrics import rerank
 from rga.search import Index, build_index
-
-K1 = 20  # neighbours that re-ranking compares
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flip(parser)
     k = "nearest images to return for each query; default: 10"
     parser.add_argument("-k", type=positive_int, default=10, metavar="N", help=k)
-    reranked = "k-reciprocal re-ranking of the whole gallery: better lists, much slower"
-    parser.add_argument("--rerank", action="store_true", help=reranked)
+    add_rerank(parser, "k-reciprocal re-ranking of the whole gallery: better lists, much slower")
     index = "save the gallery's features in this file: the next run embeds only new and changed images"
     parser.add_argument("--index", type=Path, metavar="FILE", help=index)
     skip = "leave out images that cannot be read, instead of failing"
@@ -55,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
     index = build_index(model, args.gallery, args.index, **options)
     if index.unreadable:
         print(f"left out, cannot be read: {', '.join(index.unreadable)}", file=sys.stderr)
-    matches = _matches(args, index, queries)
+    reranking = rerank_options(args, len(queries) + len(index.paths)) if args.rerank else {}
+    matches = _matches(args, index, queries, reranking)
     for number, (query, rows) in enumerate(zip(args.queries, matches, strict=True), 1):
         print(f"query {number}: {query}\nrank | distance | similarity | path")
         for row in rows:
@@ -63,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         about = {"gallery": args.gallery, "images": len(index.paths), "unreadable": index.unreadable}
         about |= {"checkpoint": args.checkpoint, "network": index.model}
-        about |= {"flip": args.flip, "rerank": args.rerank}
+        about |= {"flip": args.flip, "rerank": args.rerank, **reranking}
         answers = [{"query": q, "matches": rows} for q, rows in zip(args.queries, matches, strict=True)]
         write_json(args.json, about | {"queries": answers, "provenance": provenance(args.device)})
     if args.sheet:
@@ -71,10 +78,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _matches(args: argparse.Namespace, index: Index, queries: Tensor) -> list[list[dict]]:
-    """For each query, its k nearest images."""
+def _matches(args: argparse.Namespace, index: Index, queries: Tensor, reranking: dict) -> list[list[dict]]:
+    """For each query, its k nearest images; reranking: the options of `rerank`, if it is asked for."""
     k = args.k + 1  # for the query itself
-    distances, positions = _rerank(queries, index, k) if args.rerank else index.search(queries, k)
+    if reranking:
+        reranked = rerank(queries, index.features, **reranking)
+        distances, positions = reranked.topk(min(k, reranked.shape[1]), largest=False)
+    else:
+        distances, positions = index.search(queries, k)
     similarities = F.cosine_similarity(queries[:, None], index.features[positions], dim=2)
     matches = []
     for query, *columns in zip(args.queries, distances, similarities, positions, strict=True):
@@ -85,17 +96,6 @@ def _matches(args: argparse.Namespace, index: Index, queries: Tensor) -> list[li
         others = [row for row in found if not os.path.samefile(query, args.gallery / row["path"])]
         matches.append([{"rank": rank} | row for rank, row in enumerate(others[: args.k], 1)])
     return matches
-
-
-def _rerank(queries: Tensor, index: Index, k: int) -> tuple[Tensor, Tensor]:
-    """As Index.search, by re-ranked distances. Raises ValueError for too small a gallery."""
-    if len(queries) + len(index.paths) <= K1:
-        raise ValueError(
-            f"re-ranking compares the {K1} nearest images of each image, and there are only "
-            f"{len(index.paths)} in the gallery: leave out --rerank."
-        )
-    distances = rerank(queries, index.features, k1=K1)
-    return distances.topk(min(k, distances.shape[1]), largest=False)
 
 
 def _draw(args: argparse.Namespace, matches: list[list[dict]], size: Size) -> None:

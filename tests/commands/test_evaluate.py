@@ -54,6 +54,55 @@ def test_reranked_and_mirrored_scores(checkpoints, tmp_path, monkeypatch, cuhk03
     assert "before neck reranked |" in capsys.readouterr().out
 
 
+def evaluated(checkpoints, cuhk03, path, *arguments):
+    given = ["evaluate", "cuhk03", cuhk03, "--device", "cpu", "--checkpoint", checkpoints / "one.pt"]
+    assert main([*map(str, given), "--json", str(path), *arguments]) == 0
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_a_set_too_small_to_rerank_has_fewer_neighbours(checkpoints, cuhk03, tmp_path, capsys):
+    content = evaluated(checkpoints, cuhk03, tmp_path / "scores.json", "--rerank")
+    assert (content["k1"], content["k2"], content["lambda_"]) == (15, 6, 0.3)
+    out, err = capsys.readouterr()
+    assert "after neck           |" in out and "after neck reranked  |" in out
+    assert "re-ranking with k1 = 15 and k2 = 6 instead of 20 and 6, as query and gallery have only 16" in err
+
+
+def test_the_parameters_of_reranking_are_options(checkpoints, cuhk03, tmp_path, capsys):
+    options = ["--rerank", "--k1", "4", "--k2", "2", "--lambda", "0"]
+    content = evaluated(checkpoints, cuhk03, tmp_path / "scores.json", *options)
+    *_, query, gallery = evaluate(load_model(checkpoints / "one.pt"), data.load("cuhk03", cuhk03))
+    distances = rerank(query.embedding, gallery.embedding, k1=4, k2=2, lambda_=0)
+    expected = evaluate_ranking(distances, query.pids, gallery.pids, query.camids, gallery.camids)
+    assert content["after_neck_reranked"]["mAP"] == pytest.approx(expected.mAP)
+    assert (content["k1"], content["k2"], content["lambda_"]) == (4, 2, 0)
+    assert "instead of" not in capsys.readouterr().err
+
+
+def test_scores_survive_a_reranking_that_fails(checkpoints, cuhk03, tmp_path, monkeypatch, capsys):
+    expected = evaluated(checkpoints, cuhk03, tmp_path / "expected.json")
+    printed = [line.split("|")[1] for line in capsys.readouterr().out.splitlines() if "neck" in line]
+
+    def no_memory(*_, **__):
+        raise OSError("no memory for distances")
+
+    monkeypatch.setattr("rga.commands.evaluate.rerank", no_memory)
+    given = ["evaluate", "cuhk03", cuhk03, "--device", "cpu", "--checkpoint", checkpoints / "one.pt"]
+    assert main([*map(str, given), "--rerank", "--json", str(tmp_path / "scores.json")]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split("|")[1] for line in out.splitlines() if "neck" in line] == printed
+    assert "no memory for distances" in err
+    content = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert content["after_neck"] == expected["after_neck"] and content.keys() == expected.keys()
+
+
+@pytest.mark.parametrize("wrong", ["--k1 0", "--k2 -1", "--lambda 1.5", "--lambda nan"])
+def test_wrong_parameters_are_refused_at_once(wrong, cuhk03, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", "cuhk03", str(cuhk03), "--checkpoint", "nowhere.pt", "--rerank", *wrong.split()])
+    assert "expected" in capsys.readouterr().err
+
+
 def test_single_shot_sets_are_scored_as_such(checkpoints, cuhk03, capsys):
     arguments = ["evaluate", "cuhk03", str(cuhk03), "--protocol", "classic", "--device", "cpu"]
     assert main([*arguments, "--checkpoint", str(checkpoints / "one.pt")]) == 0
@@ -66,7 +115,6 @@ def test_single_shot_sets_are_scored_as_such(checkpoints, cuhk03, capsys):
     [
         (["--boxes", "both"], "no boxes 'both'"),
         (["--multi-query"], "multi_query is empty"),
-        (["--rerank"], "expected k1 in 1.."),
         (["--checkpoint", "nowhere.pt"], "expected a checkpoint at nowhere.pt"),
     ],
 )

@@ -15,8 +15,9 @@ from rga import plot
 from rga.__main__ import main
 from rga.data import Sample, read_image
 from rga.metrics import pairwise_distance, rerank
+from rga.models import ReIDModel
 from rga.search import build_index, load_index
-from rga.training.checkpoint import load_model
+from rga.training.checkpoint import load_model, save
 
 
 @pytest.fixture
@@ -117,11 +118,29 @@ def test_reranked_lists(search, checkpoints, gallery, tmp_path, capsys):
     assert [row["similarity"] for row in rows] == pytest.approx(cosines.tolist(), abs=1e-5)
 
 
-def test_too_few_images_to_rerank(search, gallery, capsys):
-    for i in range(5, 25):
+@pytest.mark.parametrize("images", [5, 2])
+def test_too_few_images_to_rerank(images, search, gallery, capsys):
+    """Fewer neighbours are compared, and the results are printed; two images are the fewest that give one."""
+    for i in range(images, 25):
         (gallery / f"{i % 3}" / f"{i}.png").unlink()
-    assert search("--rerank") == 1
-    assert "only 5 in the gallery: leave out --rerank" in capsys.readouterr().err
+    assert search("--rerank") == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2 + images - 1
+    fewer = f"k1 = {images} and k2 = {min(6, images + 1)} instead of 20 and 6"
+    assert fewer in err and f"only {images + 1} images" in err
+
+
+def test_the_parameters_of_reranking_are_options(search, checkpoints, gallery, tmp_path):
+    options = ("--rerank", "--k1", 5, "--k2", 3, "--lambda", 0.5, "-k", 3)
+    assert search(*options, "--json", tmp_path / "found.json") == 0
+    index = build_index(load_model(checkpoints / "one.pt"), gallery)
+    own = index.paths.index("0/0.png")
+    distances = rerank(index.features[own][None], index.features, k1=5, k2=3, lambda_=0.5)[0]
+    expected = sorted(distances[[i for i in range(25) if i != own]].tolist())[:3]
+    content = json.loads((tmp_path / "found.json").read_text())
+    rows = content["queries"][0]["matches"]
+    assert [row["distance"] for row in rows] == pytest.approx(expected, abs=1e-5)
+    assert (content["k1"], content["k2"], content["lambda_"]) == (5, 3, 0.5)
 
 
 def test_flip_embeds_queries_and_gallery_alike(search, checkpoints, gallery, tmp_path):
@@ -175,6 +194,23 @@ def test_faults_are_one_line_without_traceback(search, checkpoints, gallery, tmp
         assert search(*fault.pop("arguments", ()), **fault) == 1
         out, err = capsys.readouterr()
         assert message in err and "Traceback" not in err and not out
+
+
+def test_a_network_built_by_hand_is_one_line_in_every_command(checkpoints, gallery, cuhk03, tmp_path, capsys):
+    by_hand = ReIDModel(load_model(checkpoints / "one.pt").backbone, 512, 3, (64, 32))
+    save(tmp_path / "hand.pt", by_hand)
+    given = ["--checkpoint", tmp_path / "hand.pt", "--device", "cpu"]
+    image = gallery / "0/0.png"
+    for command in (
+        ["search", image, "--gallery", gallery, *given],
+        ["evaluate", "cuhk03", cuhk03, *given],
+        ["calibrate", "cuhk03", cuhk03, *given, "--out", tmp_path / "calibration.json"],
+        ["verify", image, image, *given, "--calibration", tmp_path / "calibration.json"],
+        ["export", tmp_path / "hand.pt", "--format", "torch", "--out", tmp_path / "network.pt2"],
+    ):
+        assert main([*map(str, command)]) == 1
+        err = capsys.readouterr().err
+        assert "hand.pt holds a network built by hand" in err and "rga.checkpoint.restore" in err
 
 
 @pytest.mark.parametrize("wrong", ["-k 0", "-k -1", "-k many", "--reranked"])
