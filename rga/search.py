@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from rga.data.file_names import images_in
-from rga.data.images import read_image
+from rga.data.file_names import images_in, unreadable_in
+from rga.data.images import how_to_read, read_image
 from rga.data.samples import Sample
 from rga.evaluation import embed
 from rga.io.atomic_write import atomic_write
@@ -45,7 +45,9 @@ class Index:
     paths: tuple[str, ...]  # N, relative to the folder, with forward slashes, sorted
     stamps: Tensor  # (N, 2) int64: size of the file in bytes, time of its last change in ns
     features: Tensor  # (N, F) float32: embeddings, after the BN neck, L2-normalised
-    unreadable: tuple[str, ...] = ()  # images of the folder that are left out
+    unreadable: tuple[
+        str, ...
+    ] = ()  # images of the folder that are left out: corrupt, or of a format like HEIC
 
     def search(self, query_features: Tensor, k: int = 10, use_faiss: bool | None = None) -> Found:
         """The k nearest neighbours of each of (Q, F) features by cosine similarity; all images, if there are fewer.
@@ -132,9 +134,11 @@ def build_index(
         raise FileNotFoundError(f"expected a folder of images at {folder}, found none.")
     # Stamped before they are read: what changes in the meantime is noticed next time.
     images = [(name, *_stamp(folder / name)) for name in sorted(images_in(folder, nested=True))]
+    others = sorted(unreadable_in(folder, nested=True))
     if not images:
         raise FileNotFoundError(
-            f"expected images in {folder} or in folders below it, found no .jpg, .png, …."
+            f"expected images in {folder} or in folders below it, found "
+            + (f"only such as {others[0]}. {how_to_read(others)}" if others else "no .jpg, .png, ….")
         )
     known, features = [], []
     if exists := path is not None and Path(path).exists():
@@ -159,7 +163,7 @@ def build_index(
         tuple(name for name, *_ in found),
         torch.tensor([stamp for _, *stamp in found]),
         torch.cat(features + added)[[rows[image] for image in found]],
-        tuple(faults),
+        (*faults, *others),
     )
     if path is not None and not (exists and known == found):
         index.save(path)

@@ -298,3 +298,20 @@ def test_impossible_searches():
     with pytest.raises(ValueError, match="finite features, got NaN or Inf for the queries"):
         index.search(torch.full((1, 4), float("nan")))
     assert index.search(torch.empty(0, 4), 2).positions.shape == (0, 2)
+
+
+def test_images_of_other_formats_are_left_out_by_name(model, folder, tmp_path):
+    (folder / "phone.heic").write_bytes(b"x")
+    index = build_index(model, folder, tmp_path / "index.pt")
+    assert index.unreadable == ("phone.heic",) and len(index.paths) == len(NAMES)
+    assert load_index(tmp_path / "index.pt").unreadable == index.unreadable
+    (tmp_path / "phones").mkdir()
+    (tmp_path / "phones" / "a.heic").write_bytes(b"x")
+    with pytest.raises(FileNotFoundError, match=r"found only such as a\.heic\. .*pip install pillow-heif"):
+        build_index(model, tmp_path / "phones")
+
+
+def test_names_that_are_no_text_are_searched(model, folder, tmp_path):
+    os.rename(folder / "one.png", os.path.join(os.fsencode(folder), b"zo\xe9.png"))
+    index = build_index(model, folder, tmp_path / "index.pt")
+    assert "zo\udce9.png" in load_index(tmp_path / "index.pt").paths == index.paths

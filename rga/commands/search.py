@@ -11,6 +11,7 @@ from torch import Tensor
 from rga import plot
 from rga.commands.options import add_flip, add_network, check_files, check_outputs, load_network, positive_int
 from rga.data import Sample, stack_images
+from rga.data.images import how_to_read, is_unreadable_image
 from rga.data.transforms import Size
 from rga.evaluation import embed
 from rga.io.atomic_write import atomic_write
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
     options = {"flip": args.flip, "skip_unreadable": args.skip_unreadable, "workers": args.workers or 0}
     index = build_index(model, args.gallery, args.index, **options)
     if index.unreadable:
-        print(f"left out, cannot be read: {', '.join(index.unreadable)}", file=sys.stderr)
+        advice = how_to_read(index.unreadable) if any(map(is_unreadable_image, index.unreadable)) else ""
+        print(f"left out, cannot be read: {', '.join(index.unreadable)} {advice}".rstrip(), file=sys.stderr)
     matches = _matches(args, index, queries)
     for number, (query, rows) in enumerate(zip(args.queries, matches, strict=True), 1):
         print(f"query {number}: {query}\nrank | distance | similarity | path")

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
-
+from rga.data.images import is_image, is_unreadable_image, printable
 from rga.data.samples import Sample, TrainSample
 from rga.io.paths import file_key
 
@@ -20,13 +19,25 @@ class Named(NamedTuple):
     camid: str
 
 
+# What programs write for "no value".
+NO_IDS = {"nan", "NaN", "<NA>", "NaT", "None", "none", "null", "NULL"}
+
+
 def images_in(folder: Path, nested: bool = False) -> Iterator[str]:
     """The images in a folder (and, if nested, in those below it): paths below it, with forward slashes, unsorted.
 
-    Known by their suffix. Hidden files and folders are none of them. A folder that links lead to more than once is
-    looked into once. Raises OSError if a folder cannot be read.
+    Known by their suffix, of all formats that Pillow reads. Hidden files and folders are none of them. A folder that
+    links lead to more than once is looked into once. Raises OSError if a folder cannot be read.
     """
+    return filter(is_image, _files_in(folder, nested))
 
+
+def unreadable_in(folder: Path, nested: bool = False) -> Iterator[str]:
+    """As `images_in`: the images of formats that Pillow does not read, such as HEIC."""
+    return filter(is_unreadable_image, _files_in(folder, nested))
+
+
+def _files_in(folder: Path, nested: bool) -> Iterator[str]:
     def stop(error: OSError):
         raise error
 
@@ -40,7 +51,7 @@ def images_in(folder: Path, nested: bool = False) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if nested and not name.startswith("."))
         below = os.path.relpath(path, folder).replace(os.sep, "/")
         for name in names:
-            if name.lower().endswith(IMG_EXTENSIONS) and not name.startswith("."):
+            if not name.startswith("."):
                 yield name if below == "." else f"{below}/{name}"
 
 
@@ -50,16 +61,21 @@ def names_in(folder: Path, pattern: re.Pattern, nested: bool = False, advice: st
     pattern has the named groups pid and camid. It is matched against the path below `folder`, written with forward
     slashes, from its first character; what follows the match does not matter.
 
-    Raises ValueError, with `advice` at its end, if an image does not match or a group of the match is empty, and
+    Raises ValueError, with `advice` at its end, if an image does not match or a group of the match is empty or NaN, and
     OSError if a folder cannot be read.
     """
     images = sorted(images_in(folder, nested))
     matches = [(image, pattern.match(image)) for image in images]
     if strangers := [image for image, match in matches if not (match and match["pid"] and match["camid"])]:
-        first = ", ".join(strangers[:5]) + (", …" if len(strangers) > 5 else "")
+        first = ", ".join(map(printable, strangers[:5])) + (", …" if len(strangers) > 5 else "")
         raise ValueError(
             f"{len(strangers)} of the {len(images)} images in {folder} are not named as expected: {first}. Their path "
             f"below that folder must begin with a match of {pattern.pattern} with a pid and a camid. {advice}".rstrip()
+        )
+    if nameless := [image for image, match in matches if {match["pid"], match["camid"]} & NO_IDS]:
+        raise ValueError(
+            f"{len(nameless)} of the {len(images)} images in {folder} have no pid or no camid, but the word for none: "
+            f"{printable(nameless[0])}. Name them, or leave them out."
         )
     return tuple(Named(folder / image, match["pid"], match["camid"]) for image, match in matches)
 

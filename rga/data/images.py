@@ -1,6 +1,9 @@
 """Image files as tensors, whatever format and mode they have."""
 
-from collections.abc import Sequence
+import importlib.util
+import mimetypes
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,44 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from rga.data.transforms import Size, resize
+
+if importlib.util.find_spec("pillow_heif"):  # optional: photographs of telephones
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+# Formats that Pillow only recognises, or reads with another program's help.
+NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+SUFFIXES = tuple(
+    suffix
+    for suffix, kind in Image.registered_extensions().items()
+    if kind in Image.OPEN and kind not in NO_PIXELS
+)
+HEIC = (".heic", ".heif", ".hif")
+OTHERS = (*HEIC, ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is an image that Pillow reads, by its suffix."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def is_unreadable_image(name: str) -> bool:
+    """Whether a file is an image by its suffix, but none that Pillow reads."""
+    kind, _ = mimetypes.guess_type(name.lower().rpartition("/")[2])
+    return not is_image(name) and (name.lower().endswith(OTHERS) or (kind or "").startswith("image/"))
+
+
+def how_to_read(names: Iterable[str | Path]) -> str:
+    """What to do about images that Pillow does not read, a sentence."""
+    if any(str(name).lower().endswith(HEIC) for name in names):
+        return "HEIC is read with the package pillow-heif: pip install pillow-heif."
+    return "Save them as PNG or JPEG."
+
+
+def printable(text: str | Path) -> str:
+    """File names are bytes: those that are no UTF-8, which no terminal prints, as \\xe9."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def read_image(path: str | Path) -> Tensor:
@@ -28,10 +69,10 @@ def read_image(path: str | Path) -> Tensor:
     except FileNotFoundError:
         raise
     except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them into
-        raise ValueError(
-            f"{path} cannot be read as an image ({error}). The file is empty, cut short or of an unknown "
-            "format: copy or extract it again."
-        ) from error
+        advice = "The file is empty, cut short or of an unknown format: copy or extract it again."
+        if isinstance(path, str | Path) and is_unreadable_image(str(path)):
+            advice = how_to_read([path])
+        raise ValueError(f"{path} cannot be read as an image ({error}). {advice}") from error
 
 
 def stack_images(paths: Sequence[str | Path], size: Size) -> Tensor:

@@ -71,7 +71,7 @@ def should_resume(path: str | Path | None, resume: bool | Literal["auto"]) -> bo
 def digest(samples: Sequence[TrainSample]) -> str:
     """Which images of whom, in their order, wherever they lie."""
     names = "\n".join(f"{Path(path).name} {label}" for path, label, _ in samples)
-    return hashlib.sha256(names.encode()).hexdigest()[:16]
+    return hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def check_compatible(path: str | Path, settings: dict, state: dict) -> None:

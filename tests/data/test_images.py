@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rga.data.images import read_image, stack_images
+from rga.data.images import how_to_read, is_image, is_unreadable_image, printable, read_image, stack_images
 
 
 @pytest.fixture
@@ -124,3 +124,30 @@ def test_stack_images_resizes_to_one_size(tmp_path):
     assert stacked.shape == (2, 3, 6, 3)
     assert stacked.dtype == torch.uint8
     assert (stacked == torch.tensor([10, 20, 30])[:, None, None]).all()
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "JPEG", "jfif", "jpe", "jp2", "gif", "webp", "tif", "pgm"])
+def test_what_pillow_reads_is_an_image(suffix):
+    assert is_image(f"a.{suffix}") and not is_unreadable_image(f"a.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["heic", "HEIF", "jxl", "svg", "dng"])
+def test_other_images_are_known(suffix):
+    assert is_unreadable_image(f"a folder/a.{suffix}")
+    assert not is_image(f"a.{suffix}")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.zip", "a.pdf", "a.mpg", "a.h5", "Thumbs.db", "jpg"])
+def test_other_files_are_no_images(name):
+    assert not is_image(name) and not is_unreadable_image(name)
+
+
+def test_heic_names_its_package(tmp_path):
+    (tmp_path / "a.heic").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"a\.heic cannot be read .*pip install pillow-heif"):
+        read_image(tmp_path / "a.heic")
+    assert "pillow-heif" in how_to_read(["a.svg", "b.HEIC"]) and "PNG" in how_to_read(["a.svg"])
+
+
+def test_names_that_are_no_text_are_printable():
+    assert printable("zo\udce9/é.png") == r"zo\xe9/é.png"

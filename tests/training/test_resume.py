@@ -1,6 +1,8 @@
 """A resumed run equals the run without interruption; a checkpoint of another run is refused."""
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ import torch
 from helpers.small_network import SIZE, network
 
 import rga
+from rga.data.samples import TrainSample
 from rga.models import create_model
-from rga.training import checkpoint
+from rga.training import checkpoint, resume
 from rga.training.lr_schedule import short_schedule
 
 
@@ -117,3 +120,13 @@ def test_a_resumed_run_draws_the_random_numbers_that_the_straight_one_draws(samp
             break
     torch.rand(7), np.random.rand(3)
     assert losses(train(dropout(), samples, path=tmp_path / "run.pt", resume=True)) == losses(straight)
+
+
+def test_names_that_are_no_text_have_a_digest():
+    """Those of Latin-1 are bytes; the digest of others is that of earlier versions."""
+    one, other = (resume.digest([TrainSample(Path(f"a/zo{e}.png"), 0, 1)]) for e in ("\udce9", "\udce8"))
+    assert one != other
+    assert (
+        resume.digest([TrainSample(Path("a/Zoë.png"), 3, 1)])
+        == (hashlib.sha256("Zoë.png 3".encode()).hexdigest()[:16])
+    )

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
+from rga.data.images import SUFFIXES
 
 BOXES = ("labeled", "detected")  # drawn by hand, found by a detector
 STEM = re.compile(r"[1-5]_\d{3}_[12]_\d{2}")  # camera pair, person, camera, image: 1_001_1_01
@@ -23,7 +23,7 @@ def _by_stem(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     crops: dict[str, Path] = {}
     for name in names:
         stem, suffix = os.path.splitext(name)
-        if suffix.lower() in IMG_EXTENSIONS and STEM.fullmatch(stem):
+        if suffix.lower() in SUFFIXES and STEM.fullmatch(stem):
             if stem in crops:
                 raise ValueError(
                     f"{folder} holds the crop {stem} twice, as {crops[stem].name} and {name}: remove one."
