@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
-from rga.data.images import read_image
+from rga.data.images import printable, read_image
 from rga.data.samples import Splits
 from rga.io.paths import file_key
 
@@ -141,9 +141,43 @@ def empty_subsets(splits: Splits, files: Files) -> Iterator[Finding]:
         empty = [subset for subset in empty if subset == "train"]
     elif empty == ["train"]:  # a set to test with, nothing more: rga.fit refuses it itself
         empty = []
+    elif empty == ["query"] and _one_camera(splits):  # as above; one_camera says so
+        empty = []
     yield from _finding(
         True, "subsets without images", empty, "Training needs train, evaluation needs query and gallery."
     )
+
+
+def doubtful_names(splits: Splits, files: Files) -> Iterator[Finding]:
+    *reasons, advice = splits.doubts or ("",)
+    if reasons:
+        yield Finding(
+            False, "not sure that file names are read rightly", len(reasons), tuple(reasons[:5]), advice
+        )
+
+
+def one_person(splits: Splits, files: Files) -> Iterator[Finding]:
+    yield from _finding(
+        False,
+        "query or gallery with one person only",
+        [name for name in ("query", "gallery") if len({s.pid for s in getattr(splits, name)}) == 1],
+        "Among images of one person every answer is right: a score means nothing. If there are more people, check how "
+        "the names are read.",
+    )
+
+
+def one_camera(splits: Splits, files: Files) -> Iterator[Finding]:
+    if _one_camera(splits):
+        yield Finding(
+            False,
+            "one camera for everybody",
+            1,
+            (f"camera {splits.train[0].camid}",),
+            "Training works, but learns nothing about what changes from camera to camera. Evaluation does not: it "
+            "counts only matches under another camera than the query's. If nobody noted the camera, give every "
+            "image a camid of its own: own images take a pattern whose group camid matches the whole file name, "
+            r"such as r'(?:.*/)?(?P<camid>(?P<pid>[^_/]+)_.*)'.",
+        )
 
 
 def class_numbers(splits: Splits, files: Files) -> Iterator[Finding]:
@@ -198,10 +232,11 @@ def identities_in_train_and_test(splits: Splits, files: Files) -> Iterator[Findi
         return
     query = {sample.pid for sample in splits.query}
     gallery = {sample.pid for sample in splits.gallery} - {0}  # distractors have no identity
+    leaks = sorted(set(splits.train_pids) & (query | gallery))
     yield from _finding(
         True,
         "identities both in training and in query or gallery",
-        sorted(set(splits.train_pids) & (query | gallery)),
+        [printable(splits.names.get(pid, str(pid))) for pid in leaks],
         "Re-identification is tested on people never seen in training: take them out of train.",
     )
 
@@ -222,7 +257,7 @@ def queries_in_gallery_as_another(splits: Splits, files: Files) -> Iterator[Find
 
 
 def queries_without_match(splits: Splits, files: Files) -> Iterator[Finding]:
-    if not splits.query or not splits.gallery:
+    if not splits.query or not splits.gallery or _one_camera(splits):
         return
     cameras = defaultdict(set)
     for _, pid, camid in splits.gallery:
@@ -339,7 +374,10 @@ def idle_multi_query(splits: Splits, files: Files) -> Iterator[Finding]:
 
 
 CHECKS = (
+    doubtful_names,
     empty_subsets,
+    one_person,
+    one_camera,
     class_numbers,
     files_not_there,
     unreadable_images,
@@ -363,11 +401,16 @@ def _finding(error: bool, what: str, cases: Sequence, advice: str) -> Iterator[F
 
 def _show(case) -> str:
     """A file by its name and its folder's: enough to find it, short enough to read five."""
-    return "/".join(case.parts[-2:]) if isinstance(case, Path) else str(case)
+    return printable("/".join(case.parts[-2:])) if isinstance(case, Path) else str(case)
 
 
 def _pair(one: Path, other: Path) -> str:
     return _show(one) if one == other else f"{_show(one)} = {_show(other)}"
+
+
+def _one_camera(splits: Splits) -> bool:
+    """Whether there are images to train on, and all images of all people are from one camera."""
+    return bool(splits.train) and len({s.camid for s in splits.train + splits.query + splits.gallery}) == 1
 
 
 def _stray_labels(splits: Splits) -> list[int]:

@@ -2,30 +2,37 @@
 
 import csv
 import io
+import os
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rga.data.archive import archives_in, locate, taken_as_unpacked, unpack
-from rga.data.file_names import Named, as_classes, images_in, names_in
+from rga.data.file_names import NO_IDS, Named, as_classes, images_in, names_in, unreadable_in
+from rga.data.guesses import Guess, doubts
+from rga.data.images import how_to_read, printable
 from rga.data.samples import Sample, Splits
 
 TABLE = "samples.csv"
 SUBSETS = {  # names of folders, and words in the table's column split
     "train": "train",
     "bounding_box_train": "train",
+    "bbox_train": "train",
     "query": "query",
     "gallery": "gallery",
     "bounding_box_test": "gallery",
+    "bbox_test": "bbox_test",  # test, or gallery where there is query
+    "val": "val",  # test, or left alone where there is one
     "test": "test",
 }
 # The last part of a path, pid_camid_…; Market-1501 writes camera and sequence in one, as in c1s3: camera 1.
 PATTERN = r"(?:.*/)?(?P<pid>[^_/]+)_(?P<camid>c\d+(?=s\d+_)|[^_/.]+)[^/]*$"
 ADVICE = (
-    "To read other names, pass pattern=, a regular expression with the groups (?P<pid>…) and (?P<camid>…), such as "
-    r"r'(?P<pid>[^/]+)/cam(?P<camid>\d+)_' for anna/cam2_17.jpg. Images that are no samples must lie elsewhere."
+    "To read other names, pass pattern= (--pattern), a regular expression with the groups (?P<pid>…) and (?P<camid>…), "
+    r"such as r'(?P<pid>[^/]+)/cam(?P<camid>\d+)_' for anna/cam2_17.jpg; data/README.md has a table of them. Images "
+    "that are no samples must lie elsewhere."
 )
 
 EXPECTED = r"""
@@ -49,14 +56,21 @@ def load(
 ) -> Splits:
     """The images in `root`, with person and camera from their names or from a table.
 
-    The subsets are the folders train/, query/ and gallery/, or the words in split. Images in test/ are divided: of each
-    person one random image per camera is a query and the rest is gallery, as in CUHK03's new protocol; but a
-    camera's only image is none, unless all of the person's cameras have one, and a person under one camera has no
-    query. Without subsets, the share test_share of the people, drawn with `seed`, is for testing, and so divided.
+    The subsets are the folders train/, query/ and gallery/, or the words in split; bbox_train, bbox_test and the like
+    are known, too, and val is test where there is no other. Images in test/ are divided: of each person one random
+    image per camera is a query and the rest is gallery, as in CUHK03's new protocol; but a camera's only image is
+    none, unless all of the person's cameras have one, and a person under one camera has no query. Without subsets,
+    about the share test_share of the people is for testing, and so divided: by chance (a hash of `seed` and the
+    person's id), but so that further people or images change nothing for the others. Only where chance leaves nobody
+    on one side, one person is moved there.
 
-    pids and camids may be any text. If all are numbers (of at most 18 digits) they are kept; else they are numbered
-    1, 2, … in sorted order, over all subsets. pid -1 is junk and left out. A numeric pid 0 in a gallery of your own is
-    a distractor; elsewhere it is a person.
+    pids and camids may be any text. If all are numbers (of at most 18 digits) they are kept, by value: 007 and 7.0
+    are 7. Else they are numbered 1, 2, … in sorted order, over all subsets, and `Splits.names` holds the texts. pid
+    -1 (also -1.0, 00-1) is junk and left out. pid 0 in a gallery of your own is a distractor, and in test and without
+    subsets if the set has junk; else it is a person.
+
+    Names read without a pattern are guesses: one is shown in `Splits.notes`, and what makes them doubtful is in
+    `Splits.doubts`, which the doctor shows.
 
     Args:
         root: a folder or archive.
@@ -71,16 +85,18 @@ def load(
 
     Raises:
         FileNotFoundError: there are no images, or not those of the table.
-        ValueError: several archives with images, names that do not match, a broken table, subsets that contradict each
-            other, or a test_share that leaves no people.
+        ValueError: several archives with images, names that do not match or are surely misread, a broken table, subsets
+            that contradict each other, or a test_share that leaves no people.
     """
     root = Path(root).expanduser()
     if pattern is not None and table is not None:
         raise ValueError("Pass a pattern for the names or a table, not both.")
     folder = _locate(root)
     if folder is None:
+        others = list(unreadable_in(root, nested=True)) if root.is_dir() else []
+        unread = f" But {_left_out(others)}" if others else ""
         raise FileNotFoundError(
-            f"There are no images in {root}.{taken_as_unpacked(root)}{EXPECTED.format(root=root)}"
+            f"There are no images in {root}.{unread}{taken_as_unpacked(root)}{EXPECTED.format(root=root)}"
         )
     folder = _unwrapped(folder, table)
     if table is None and pattern is None and (folder / TABLE).is_file():
@@ -92,26 +108,71 @@ def load(
             "testing are either in query and gallery, or in test, to be divided: rename test to gallery, or move its "
             "images."
         )
+    unsure, notes = (), []
+    if table is None and pattern is None:
+        guesses = _guesses(found, folder)
+        unsure = doubts(guesses, PATTERN)
+        notes.append(f"names read without a pattern: {guesses[0]}")
+    texts = {_by_value(image.pid): image.pid for images in found.values() for image in images}
+    found = {
+        name: [Named(path, _by_value(pid), _by_value(camid)) for path, pid, camid in images]
+        for name, images in found.items()
+    }
     junk = sum(image.pid == "-1" for images in found.values() for image in images)
-    subsets = _numbered({name: [i for i in images if i.pid != "-1"] for name, images in found.items()})
-    notes = [f"junk (pid -1) left out: {junk} images"] if junk else []
+    subsets, names = _numbered({name: [i for i in images if i.pid != "-1"] for name, images in found.items()})
+    notes += [f"junk (pid -1) left out: {junk} images"] if junk else []
     used = {image.path.as_posix() for images in found.values() for image in images}
     if others := {f"{folder.as_posix()}/{image}" for image in images_in(folder, nested=True)} - used:
         notes.append(
-            f"left alone: {len(others)} images outside the subsets or the table, such as {min(others)}"
+            f"left alone: {len(others)} images outside the subsets or the table, such as {printable(min(others))}"
         )
+    if others := sorted(unreadable_in(folder, nested=True)):
+        notes.append(_left_out(others))
+    nobody = [sample for name in ("", "test") for sample in subsets.get(name, ()) if sample.pid == 0]
+    if nobody and junk:
+        subsets = {name: [s for s in some if s not in nobody] for name, some in subsets.items()}
+        notes.append(f"gallery: {len(nobody)} images of pid 0 are distractors, as the set has junk (pid -1)")
+    elif nobody:
+        notes.append("pid 0 is a person here; where a set has junk (pid -1), it is a distractor")
     if "" in subsets:
-        subsets["train"], subsets["test"] = divide_people(subsets.pop(""), test_share, seed)
+        subsets["train"], subsets["test"] = divide_people(subsets.pop(""), test_share, seed, names)
         notes.append(f"people divided into train and test by chance: test_share {test_share}, seed {seed}")
     if "test" in subsets:
-        subsets["query"], subsets["gallery"] = divide_images(subsets.pop("test"), seed)
+        subsets["query"], subsets["gallery"] = divide_images(subsets.pop("test"), seed, names)
         alone = {s.pid for s in subsets["gallery"]} - {s.pid for s in subsets["query"]}
         notes.append(f"query: a random image per person and camera of test, seed {seed}")
         if alone:
             notes.append(f"gallery: {len(alone)} people are seen by one camera only and have no query")
+        subsets["gallery"] += nobody if junk else []
     train, train_pids = as_classes(subsets.get("train", ()))
     query, gallery = (tuple(subsets.get(name, ())) for name in ("query", "gallery"))
-    return Splits(folder.name, train, query, gallery, train_pids=train_pids, notes=tuple(notes))
+    return Splits(
+        printable(folder.name),
+        train,
+        query,
+        gallery,
+        train_pids=train_pids,
+        notes=tuple(notes),
+        names={pid: texts[name] for pid, name in names.items() if texts[name] != str(pid)},
+        doubts=unsure,
+    )
+
+
+def _guesses(found: Mapping[str, list[Named]], folder: Path) -> list[Guess]:
+    """With each image's path below the folder of its subset."""
+    start = 0 if "" in found else 1
+    return [
+        Guess("/".join(path.relative_to(folder).parts[start:]), pid, camid)
+        for images in found.values()
+        for path, pid, camid in images
+    ]
+
+
+def _left_out(images: list[str]) -> str:
+    return (
+        f"left out: {len(images)} images of a format that Pillow does not read, such as {printable(images[0])}. "
+        f"{how_to_read(images)}"
+    )
 
 
 def _locate(root: Path) -> Path | None:
@@ -179,10 +240,25 @@ def _compiled(pattern: str) -> re.Pattern:
 
 def read_names(folder: Path, pattern: re.Pattern) -> dict[str, list[Named]]:
     """{subset: images}; the only key is "" if the folder holds no subsets. Raises ValueError as `names_in`."""
+    places = list(_places(folder)) or [(folder, "")]
+    known = _settled(subset for _, subset in places)
     found = defaultdict(list)
-    for place, subset in list(_places(folder)) or [(folder, "")]:
-        found[subset] += names_in(place, pattern, nested=True, advice=ADVICE)
+    for place, subset in places:
+        if subset in known:
+            found[known[subset]] += names_in(place, pattern, nested=True, advice=ADVICE)
     return dict(found)
+
+
+def _settled(subsets: Iterable[str]) -> dict[str, str]:
+    """{word: subset}: what bbox_test and val mean beside the others."""
+    known = {subset: subset for subset in subsets}
+    if "bbox_test" in known:
+        known["bbox_test"] = "gallery" if "query" in known else "test"
+    if "val" in known:
+        known["val"] = "test"
+        if len({"test", "query", "gallery", "bbox_test"} & known.keys()):
+            del known["val"]
+    return known
 
 
 def read_table(folder: Path, table: str | Path) -> dict[str, list[Named]]:
@@ -219,6 +295,11 @@ def read_table(folder: Path, table: str | Path) -> dict[str, list[Named]]:
         )
         if not (path and pid and camid):
             raise ValueError(f"{table}, line {number}: path, pid or camid is empty.")
+        if absent_id := {pid, camid} & NO_IDS:
+            raise ValueError(
+                f"{table}, line {number}: {path} has no pid or no camid, but the word {min(absent_id)}. Fill it, or "
+                "leave the line out."
+            )
         if split and split.lower() not in SUBSETS:
             raise ValueError(
                 f"{table}, line {number}: unknown split {split!r}. Choose from: train, query, gallery, test."
@@ -236,29 +317,47 @@ def read_table(folder: Path, table: str | Path) -> dict[str, list[Named]]:
         raise ValueError(
             f"{table}: {len(found[''])} lines have no split while others have. Fill all or none."
         )
-    return dict(found)
+    settled = defaultdict(list)
+    for subset, name in _settled(found).items():
+        settled[name] += found[subset]
+    return dict(settled)
 
 
-def _numbered(found: dict[str, list[Named]]) -> dict[str, list[Sample]]:
+def _by_value(text: str) -> str:
+    """A whole number in its plain form: 17 for 17.0 and 0017, -1 for -1.0, -001 and 00-1; other texts as they are."""
+    if re.fullmatch(r"00+-0*1(\.0*)?", text):
+        return "-1"
+    # More digits might not fit into a tensor.
+    number = re.fullmatch(r"([-+]?\d{1,18})(\.0*)?", text, re.ASCII)
+    return str(int(number[1])) if number else text
+
+
+def _numbered(found: dict[str, list[Named]]) -> tuple[dict[str, list[Sample]], dict[int, str]]:
+    """The samples of each subset, and {pid: its text}."""
     images = [image for images in found.values() for image in images]
     pids, camids = _numbers(image.pid for image in images), _numbers(image.camid for image in images)
-    return {
+    samples = {
         subset: [Sample(path, pids[pid], camids[camid]) for path, pid, camid in images]
         for subset, images in found.items()
     }
+    return samples, {number: text for text, number in pids.items()}
 
 
 def _numbers(texts: Iterable[str]) -> dict[str, int]:
     texts = set(texts)
-    if all(re.fullmatch(r"-?\d{1,18}", text) for text in texts):  # more digits might not fit into a tensor
+    if all(re.fullmatch(r"-?\d{1,18}", text) for text in texts):
         return {text: int(text) for text in texts}
-    return {text: number for number, text in enumerate(sorted(texts), 1)}
+    numbers = {text: number for number, text in enumerate(sorted(texts - {"0"}), 1)}
+    return numbers | ({"0": 0} if "0" in texts else {})
 
 
 def divide_people(
-    samples: Iterable[Sample], test_share: float, seed: int
+    samples: Iterable[Sample], test_share: float, seed: int, names: Mapping[int, str]
 ) -> tuple[list[Sample], list[Sample]]:
-    """The samples of some people to train on, and of the share test_share of them, at random, to test with."""
+    """The samples of some people to train on, and of about the share test_share of them, at random, to test with.
+
+    What becomes of a person depends on seed and name alone, unless nobody else would be on that side.
+    """
     samples = list(samples)
     people = sorted({sample.pid for sample in samples})
     n = round(test_share * len(people))
@@ -267,11 +366,20 @@ def divide_people(
             f"test_share {test_share} of {len(people)} people leaves {len(people) - n} to train on and {n} to test "
             "with. Both need some: choose a share between 0 and 1, and have two people at least."
         )
-    test = set(random.Random(seed).sample(people, n))
+    drawn = {pid: _rng(seed, names[pid]).random() for pid in people}
+    # Whom chance draws first and last are on both sides in any case.
+    first, *_, last = sorted(people, key=drawn.get)
+    test = {pid for pid in people if drawn[pid] < test_share and pid != last} | {first}
     return [s for s in samples if s.pid not in test], [s for s in samples if s.pid in test]
 
 
-def divide_images(samples: Iterable[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
+def _rng(seed: int, name: str) -> random.Random:
+    return random.Random(os.fsencode(f"{seed} {name}"))
+
+
+def divide_images(
+    samples: Iterable[Sample], seed: int, names: Mapping[int, str]
+) -> tuple[list[Sample], list[Sample]]:
     """Query and gallery: of each person one random image per camera, and the rest; as `load` says.
 
     So every query has a match under another camera, which evaluation needs.
@@ -280,9 +388,9 @@ def divide_images(samples: Iterable[Sample], seed: int) -> tuple[list[Sample], l
     people = defaultdict(lambda: defaultdict(list))
     for sample in samples:
         people[sample.pid][sample.camid].append(sample)
-    rng = random.Random(seed)
     query = set()
-    for _, cameras in sorted(people.items()):
+    for pid, cameras in people.items():
+        rng = _rng(seed, names[pid])
         if len(cameras) > 1:
             views = [images for _, images in sorted(cameras.items())]
             some = [images for images in views if len(images) > 1] or [rng.choice(views)]

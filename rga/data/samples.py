@@ -44,6 +44,8 @@ class Splits:
         single_shot: each identity enters the gallery with one image (CUHK03's classic protocol), so that the ranking
             is `rga.metrics.evaluate_single_shot`'s.
         notes: what else a reader should know, a line each.
+        names: {pid: the text that the user wrote for it}, for messages; {} where the number is that text.
+        doubts: why the persons and cameras guessed from file names may be wrong, a sentence each.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Splits:
     multi_query: tuple[Sample, ...] = ()
     single_shot: bool = False
     notes: tuple[str, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[int, ...]:

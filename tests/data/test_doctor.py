@@ -328,3 +328,42 @@ def test_the_report_reads_as_a_list(healthy):
         "    → They were left out, as you allowed: a score on the others is not that of the set.",
     ]
     assert [*report.errors, *report.warnings] == list(report.findings)
+
+
+def test_doubts_of_a_reader_are_shown_with_its_advice(healthy):
+    finding = only(doctor.examine(replace(healthy, doubts=("one reason", "another", "Read so: do that."))))
+    assert (
+        str(finding)
+        == "not sure that file names are read rightly: 2 (one reason, another). Read so: do that."
+    )
+    assert not finding.error
+
+
+def test_one_person_in_query_or_gallery_is_suspected(healthy):
+    seven = [tuple(s for s in some if s.pid == 7) for some in (healthy.query, healthy.gallery)]
+    alone = replace(healthy, query=seven[0], gallery=seven[1], multi_query=(), published={})
+    assert only(doctor.examine(alone))[:4] == (
+        False,
+        "query or gallery with one person only",
+        2,
+        ("query", "gallery"),
+    )
+
+
+def test_one_camera_for_everybody_is_a_warning_with_its_remedy(healthy):
+    train, query, gallery = (moved(x, camid=1) for x in (healthy.train, healthy.query, healthy.gallery))
+    train = tuple(TrainSample(*sample) for sample in train)
+    one = replace(healthy, train=train, query=query, gallery=gallery, multi_query=(), published={})
+    for some in (one, replace(one, query=())):
+        report = doctor.examine(some)
+        assert not report.errors
+        (finding,) = (f for f in report.warnings if f.what == "one camera for everybody")
+        assert "a camid of its own" in finding.advice and "Evaluation does not" in finding.advice
+    assert doctor.examine(
+        replace(one, train=(), train_pids=())
+    ).errors  # nothing to train on, nothing to score
+
+
+def test_leaks_are_named_by_the_texts_of_their_ids(healthy):
+    broken = replace(healthy, train_pids=(4, 7, 8), names={7: "anna", 8: "zo\udce9"})
+    assert only(doctor.examine(broken)).first == ("anna", r"zo\xe9")
