@@ -66,6 +66,10 @@ class Recipe:
     allow_missing: Annotated[
         bool, "continue without the images that the protocol names and the folder lacks"
     ] = False
+    pattern: Annotated[
+        str | None,
+        "regular expression with groups pid and camid for file names, see data/README.md (own images)",
+    ] = None
     backbone: Annotated[str, _any_of(STAGES)] = "resnet50"
     attention: Annotated[str, f"after each stage: {_any_of(ATTENTION)}"] = "rga_sc"
     init_gates: Annotated[str, "released: gates start as random maps, or identity: they start open"] = (
@@ -120,7 +124,7 @@ class Recipe:
     def load_data(self) -> Splits:
         """The data set of this run. Settings that it does not have are ignored: Market-1501 has no `boxes`."""
         known = inspect.signature(DATASETS[self.dataset]).parameters
-        names = ("boxes", "protocol", "split", "allow_missing")
+        names = ("boxes", "protocol", "split", "allow_missing", "pattern")
         root = self.root or (None if self.dataset == "synthetic" else ROOT / "data" / self.dataset)
         return data.load(self.dataset, root, **{name: getattr(self, name) for name in names if name in known})
 
@@ -179,6 +183,8 @@ def _check(values: dict[str, Any]) -> None:
             continue
         if not isinstance(value, str | Path) or str(value).lower() in ("", "true", "false", "none"):
             raise ValueError(f"{name} must be {' or '.join([*map(str, others), 'a path'])}, got {value!r}.")
+    if not isinstance(pattern := values["pattern"], str | None):
+        raise ValueError(f"pattern must be None or a regular expression, got {pattern!r}.")
     lr = values["lr"]
     if not isinstance(lr, Real) or isinstance(lr, bool) or not 0 < lr < math.inf:
         raise ValueError(f"lr must be a number above 0, got {lr!r}.")

@@ -73,6 +73,7 @@ def test_an_unknown_choice_names_the_others(name):
         ({"k": 1}, "k must be a whole number of at least 2, got 1"),
         ({"epochs": 2.5}, "epochs must be a whole number of at least 1, got 2.5"),
         ({"epochs": True}, "epochs must be a whole number of at least 1, got True"),
+        ({"pattern": True}, "pattern must be None or a regular expression, got True"),
         ({"lr": 0}, "lr must be a number above 0"),
         ({"lr": "fast"}, "lr must be a number above 0, got 'fast'"),
         ({"lr": float("inf")}, "lr must be a number above 0, got inf"),
@@ -119,5 +120,8 @@ def test_loads_its_data_with_the_options_that_the_set_knows(tmp_path):
         Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(tmp_path / name)
     splits = recipes.get_recipe("quick", dataset="folder", root=tmp_path).load_data()
     assert (len(splits.train), len(splits.query), len(splits.gallery)) == (2, 1, 1)
+    pattern = r"(?P<pid>\d+)_\d_(?P<camid>.)"
+    splits = recipes.get_recipe("quick", dataset="folder", root=tmp_path, pattern=pattern).load_data()
+    assert {camid for _, _, camid in splits.train} == {1}
     with pytest.raises(FileNotFoundError, match="cuhk-03.mat is not in"):
         recipes.get_recipe("quick", dataset="cuhk03", root=tmp_path, protocol="classic").load_data()
