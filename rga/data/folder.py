@@ -30,8 +30,9 @@ SUBSETS = {  # names of folders, and words in the table's column split
 # The last part of a path, pid_camid_…; Market-1501 writes camera and sequence in one, as in c1s3: camera 1.
 PATTERN = r"(?:.*/)?(?P<pid>[^_/]+)_(?P<camid>c\d+(?=s\d+_)|[^_/.]+)[^/]*$"
 ADVICE = (
-    "To read other names, pass pattern=, a regular expression with the groups (?P<pid>…) and (?P<camid>…), such as "
-    r"r'(?P<pid>[^/]+)/cam(?P<camid>\d+)_' for anna/cam2_17.jpg. Images that are no samples must lie elsewhere."
+    "To read other names, pass pattern= (--pattern), a regular expression with the groups (?P<pid>…) and (?P<camid>…), "
+    r"such as r'(?P<pid>[^/]+)/cam(?P<camid>\d+)_' for anna/cam2_17.jpg; data/README.md has a table of them. Images "
+    "that are no samples must lie elsewhere."
 )
 
 EXPECTED = r"""
@@ -324,7 +325,7 @@ def read_table(folder: Path, table: str | Path) -> dict[str, list[Named]]:
 
 def _by_value(text: str) -> str:
     """A whole number in its plain form: 17 for 17.0 and 0017, -1 for -1.0, -001 and 00-1; other texts as they are."""
-    if re.fullmatch(r"0+-0*1(\.0*)?", text):
+    if re.fullmatch(r"00+-0*1(\.0*)?", text):
         return "-1"
     # More digits might not fit into a tensor.
     number = re.fullmatch(r"([-+]?\d{1,18})(\.0*)?", text, re.ASCII)

@@ -3,7 +3,8 @@
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from rga.data.images import printable
 
@@ -30,7 +31,8 @@ LAYOUTS = (
 )
 
 
-class Guess(NamedTuple):
+@dataclass
+class Guess:
     """What was read from an image's path below the folder of its subset."""
 
     path: str
@@ -40,15 +42,15 @@ class Guess(NamedTuple):
     def __str__(self) -> str:
         return printable(f"{self.path} -> person {self.pid}, camera {self.camid}")
 
-    @property
+    @cached_property
     def folders(self) -> list[str]:
         return self.path.split("/")[:-1]
 
-    @property
+    @cached_property
     def more(self) -> list[str]:
         """The parts of the file's name behind person and camera."""
         stem = self.path.split("/")[-1].rpartition(".")[0]
-        return [part for word in stem.split("_")[2:] for part in re.split("[-. ]+", word) if part]
+        return [part for part in re.split("[-_. ]+", "_".join(stem.split("_")[2:])) if part]
 
 
 def doubts(guesses: Sequence[Guess], pattern: str) -> tuple[str, ...]:
@@ -68,30 +70,39 @@ def doubts(guesses: Sequence[Guess], pattern: str) -> tuple[str, ...]:
 
 def _misread(guesses: Sequence[Guess]) -> Iterator[tuple[str, list[Guess]]]:
     """What tells that a guess is wrong, and those guesses."""
-    yield "the person looks like a camera", [g for g in guesses if CAMERA.fullmatch(g.pid)]
-    glued = [g for g in guesses if GLUED.search(g.pid)]
+    yield "the person looks like a camera", _like(CAMERA, guesses, "pid")
+    glued = [g for g in guesses if GLUED.search(g.pid)] if GLUED.search(guesses[0].pid) else []
     yield "the person seems to hold the camera", glued if len(glued) == len(guesses) else []
-    yield (
-        "the person looks like a frame, a date or a camera's default name",
-        [g for g in guesses if FRAME.fullmatch(g.pid)],
-    )
-    yield "the camera looks like a frame or a date", [g for g in guesses if FRAME.fullmatch(g.camid)]
-    yield "the camera looks like a person", [g for g in guesses if PERSON.fullmatch(g.camid)]
+    yield "the person looks like a frame, a date or a camera's default name", _like(FRAME, guesses, "pid")
+    yield "the camera looks like a frame or a date", _like(FRAME, guesses, "camid")
+    yield "the camera looks like a person", _like(PERSON, guesses, "camid")
     for what, kind, field in (("camera", CAMERA, "camid"), ("person", PERSON, "pid")):
         yield (
             f"another part of the name looks like the {what}",
             [
                 g
                 for g in guesses
-                if not kind.fullmatch(text := getattr(g, field))
-                and any(kind.fullmatch(part) and _number(part) != _number(text) for part in g.more)
+                if any(
+                    not part.isdecimal()
+                    and kind.fullmatch(part)
+                    and _number(part) != _number(getattr(g, field))
+                    for part in g.more
+                )
+                and not kind.fullmatch(getattr(g, field))
             ],
         )
         for level in _levels(guesses):
-            marked = [g for folder, g in level if kind.fullmatch(folder)]
-            pairs = [(folder, getattr(g, field)) for folder, g in level if kind.fullmatch(folder)]
+            folders = set(filter(kind.fullmatch, {folder for folder, _ in level}))
+            marked = [g for folder, g in level if folder in folders]
+            pairs = [(folder, getattr(g, field)) for folder, g in level if folder in folders]
             yield f"a folder looks like another {what}", [] if _one_to_one(pairs) else marked
     yield "all show one person", guesses if len({g.pid for g in guesses}) == 1 < len(guesses) else []
+
+
+def _like(kind: re.Pattern, guesses: Sequence[Guess], field: str) -> list[Guess]:
+    """The guesses whose text for person or camera looks like that."""
+    texts = set(filter(kind.fullmatch, {getattr(g, field) for g in guesses}))
+    return [g for g in guesses if getattr(g, field) in texts] if texts else []
 
 
 def _unsure(guesses: Sequence[Guess]) -> Iterator[str]:
@@ -100,7 +111,8 @@ def _unsure(guesses: Sequence[Guess]) -> Iterator[str]:
     sure_person = all(map(PERSON.fullmatch, people)) or _confirmed(guesses, "pid", "")
     sure_camera = all(map(CAMERA.fullmatch, cameras)) or _confirmed(guesses, "camid", CAMERA.pattern)
     for level in _levels(guesses):
-        named = [(folder, g) for folder, g in level if not SESSION.fullmatch(folder)]
+        sessions = set(filter(SESSION.fullmatch, {folder for folder, _ in level}))
+        named = [(folder, g) for folder, g in level if folder not in sessions]
         by_person, by_camera = ([(f, getattr(g, field)) for f, g in named] for field in ("pid", "camid"))
         one = len({folder for folder, _ in level}) == 1
         if not (one or not named or _one_to_one(by_person) or _one_to_one(by_camera)):
@@ -111,13 +123,17 @@ def _unsure(guesses: Sequence[Guess]) -> Iterator[str]:
         return
     if len(pairs) > max(0.75 * images, len(people)):
         yield f"nearly every image of a person has a camera of its own ({len(cameras)} cameras): is it a frame?"
+    if any(map(SESSION.fullmatch, cameras)):
+        yield f"camera {min(cameras)} looks like a day or a session"
     if any(re.fullmatch(r"0\d\d+|\d{5,}", camid) for camid in cameras):
         yield f"camera {max(cameras, key=len)} is written like a frame or a person"
     if not sure_person and len(people) < 2 * len(cameras) > 2:
         yield f"{len(people)} people under {len(cameras)} cameras: person and camera may have changed places"
     for place, values in enumerate(zip(*(g.more for g in guesses), strict=False), 3):
         others = {(g.pid, value) for g, value in zip(guesses, values, strict=True)}
-        padded = any(re.fullmatch(r"0\d+", v) for v in values) and not any(c.startswith("0") for c in cameras)
+        padded = any(re.fullmatch(r"0\d\d+", v) for v in values) and not any(
+            c.startswith("0") for c in cameras
+        )
         if len(set(values)) > 1 and not padded and len(others) <= max(0.75 * images, len(people)):
             yield f"part {place} of the name could be the camera, too ({len(set(values))} values)"
 
@@ -125,7 +141,7 @@ def _unsure(guesses: Sequence[Guess]) -> Iterator[str]:
 def _confirmed(guesses: Sequence[Guess], field: str, pattern: str) -> bool:
     """Whether each image lies in a folder of its person's, or its camera's, own, with a name like that."""
     for level in _levels(guesses):
-        pairs = [(folder, getattr(g, field)) for folder, g in level]
+        pairs = {(folder, getattr(g, field)) for folder, g in level}
         named = all(re.fullmatch(pattern or re.escape(text), folder, re.I) for folder, text in pairs)
         if named and len(level) == len(guesses) and _one_to_one(pairs):
             return True
