@@ -153,9 +153,15 @@ def histograms(
 ) -> Figure:
     """The distributions of several samples over one axis, each with area 1 and its mean as a triangle on the axis.
 
-    mark: (name, value) of a vertical line, such as a threshold.
+    mark: (name, value) of a vertical line, such as a threshold. Of an empty sample only the name is shown; ValueError
+    if all are.
     """
-    samples = {name: as_numpy(torch.as_tensor(v)).ravel() for name, v in values.items()}
+    arrays = {name: as_numpy(torch.as_tensor(v)).ravel() for name, v in values.items()}
+    samples = {name: array for name, array in arrays.items() if array.size}
+    if not samples:
+        raise ValueError(
+            f"histograms needs at least one value, got none for {', '.join(arrays) or 'no sample'}."
+        )
     low, high = min(v.min() for v in samples.values()), max(v.max() for v in samples.values())
     if low == high:  # one value: a bar of width 1 around it
         low, high = low - 0.5, high + 0.5
@@ -166,6 +172,8 @@ def histograms(
         density, _ = np.histogram(sample, edges, density=True)
         ax.stairs(density, edges, linewidth=1.5, label=f"{name} (▲ mean)", **style)
         ax.plot(sample.mean(), 0, "^", color=style["color"], clip_on=False, zorder=3)
+    for name in [name for name in arrays if name not in samples]:
+        ax.plot([], label=f"{name}: none", linestyle="none")
     if mark is not None:
         ax.axvline(mark[1], color="black", linewidth=1, label=mark[0])
     panel(ax, title)

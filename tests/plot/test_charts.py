@@ -117,5 +117,12 @@ def test_histograms_of_one_value():
     assert (edges[0], edges[-1]) == (0.5, 1.5) and (heights * np.diff(edges)).sum() == pytest.approx(1)
 
 
+def test_histograms_name_what_is_empty():
+    figure = plot.histograms({"strangers": torch.empty(0), "near": torch.rand(50)}, "distance", "One")
+    assert all(words in text_of(figure) for words in ("strangers: none", "near"))
+    with pytest.raises(ValueError, match="at least one value, got none for strangers"):
+        plot.histograms({"strangers": torch.empty(0)}, "distance", "None")
+
+
 def test_histograms_of_bfloat16():
     text_of(plot.histograms({"near": torch.rand(50).bfloat16()}, "distance", "One"))
