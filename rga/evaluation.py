@@ -1,6 +1,7 @@
 """Extract features (embeddings) of images, and evaluate the ranking that they give."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 import torch
@@ -62,8 +63,9 @@ def embed(
     model.to(memory_format=torch.channels_last)
     distributed.broadcast_buffers(model)
     mine = samples[distributed.rank() :: distributed.world_size()]
-    with evaluating(model), matmul_precision(precision):
-        for batch in test_loader(mine, model.size, batch_size, workers) if mine else ():
+    loader = test_loader(mine, model.size, batch_size, workers)
+    with evaluating(model), matmul_precision(precision), closing(loader):
+        for batch in loader:
             images = network_input(batch, device)
             with autocast(device, precision):
                 outputs = [model(view) for view in ((images, images.flip(-1)) if flip else (images,))]

@@ -2,7 +2,7 @@
 
 import signal
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import util
 from pathlib import Path
 from typing import NamedTuple
@@ -103,11 +103,12 @@ def train_loader(
     *,
     every_image: bool = False,
     share: tuple[int, int] = (0, 1),
-) -> DataLoader:
+) -> "Loader":
     """Augmented P×K batches, the same for the same seed.
 
     Call `loader.batch_sampler.set_epoch(epoch)` before each epoch: seed and epoch decide every batch, whatever
-    workers and cache are.
+    workers and cache are. Close it, as in `with contextlib.closing(train_loader(…)) as loader:`, to end its workers
+    when you are done.
 
     Args:
         samples: (path, label, camid) each.
@@ -122,7 +123,7 @@ def train_loader(
     """
     labels = [label for _, label, _ in samples]
     sampler = PKSampler(labels, p, k, seed, every_image=every_image, share=share)
-    return _loader(ReIDDataset(samples, size, cache), workers, batch_sampler=sampler)
+    return _loader(_LoadedDataset(samples, size, cache), workers, batch_sampler=sampler)
 
 
 def test_loader(
@@ -131,25 +132,66 @@ def test_loader(
     batch_size: int = 64,
     workers: int = 0,
     cache: bool | str | Path = False,
-) -> DataLoader:
-    """Every sample once, in order, resized to (height, width) without augmentation; cache: as in `train_loader`."""
-    return _loader(ReIDDataset(samples, size, cache, augmented=False), workers, batch_size=batch_size)
+) -> "Loader":
+    """Every sample once, in order, resized to (height, width) without augmentation; cache: as in `train_loader`.
+
+    Close it as a `train_loader`.
+    """
+    return _loader(_LoadedDataset(samples, size, cache, augmented=False), workers, batch_size=batch_size)
 
 
-def _loader(dataset, workers, **batches) -> DataLoader:
-    loader = DataLoader(
+class Loader(DataLoader):
+    """A DataLoader whose workers end with `close()`, or else with this process, whatever error it ends by.
+
+    A worker's ValueError or OSError is raised as without workers, not as the text of a traceback.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in super().__iter__():
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
+
+    def close(self) -> None:
+        """End the worker processes; another epoch starts new ones."""
+        if self._iterator is not None:
+            self._end()
+            self._iterator = None
+
+    def _get_iterator(self):
+        iterator = super()._get_iterator()
+        if self.num_workers:
+            # At exit, before all that workers use: Python ends them by SIGTERM, which they ignore, and waits for them.
+            # Bound to the iterator, which owns them: an error's traceback may keep it, but not the loader.
+            self._end = util.Finalize(iterator, _end, [weakref.ref(iterator)], exitpriority=100)
+        return iterator
+
+
+class _LoadedDataset(ReIDDataset):
+    """What loaders read: a batch of items, or the error of one as a value, since PyTorch sends a raised one as text."""
+
+    def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> list[Item] | Exception:
+        try:
+            return [self[key] for key in keys]
+        except (ValueError, OSError) as error:
+            return error
+
+
+def _collate(items: Sequence[Item] | Exception) -> Batch | Exception:
+    return items if isinstance(items, Exception) else collate(items)
+
+
+def _loader(dataset, workers, **batches) -> Loader:
+    return Loader(
         dataset,
         **batches,
         num_workers=workers,
         persistent_workers=workers > 0,
-        collate_fn=collate,
+        collate_fn=_collate,
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=ignore_stop_signals,
         generator=torch.Generator(),  # else each epoch draws a number from the global generator
     )
-    if workers:
-        util.Finalize(loader, _end, [weakref.ref(loader)], exitpriority=100)  # before all that they use
-    return loader
 
 
 def ignore_stop_signals(worker: int) -> None:
@@ -163,9 +205,9 @@ def ignore_stop_signals(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _end(loader: weakref.ref) -> None:
-    """At exit, for a loader still in use: Python ends its workers by SIGTERM, which they ignore."""
-    iterator = getattr(loader(), "_iterator", None)
+def _end(reference: weakref.ref) -> None:
+    """End the workers of a DataLoader's iterator, if it is still there, whatever they do."""
+    iterator = reference()
     if iterator is not None:
         iterator._shutdown_workers()
         for worker in iterator._workers:

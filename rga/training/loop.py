@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -138,7 +138,9 @@ def fit(
     if rng_state is not None:  # set now, since the caller's loop body may have drawn numbers
         set_rng_state(rng_state, device)
     totals, warned = {"steps": epochs * len(loader), "epochs": epochs}, set()
-    with defer_stop_signals() if path is not None else nullcontext(lambda: False) as stopping:
+    interrupts = defer_stop_signals() if path is not None else nullcontext(lambda: False)
+    # The loader is closed first: a signal that is re-raised may end the process.
+    with interrupts as stopping, closing(loader):
         for epoch in range(len(logs) // len(loader), epochs):
             model.train()
             loader.batch_sampler.set_epoch(epoch, start=len(logs) - epoch * len(loader))

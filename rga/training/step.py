@@ -143,5 +143,19 @@ def prepare_network(
         return make_graphed(model, shape, precision)
     device = next(model.parameters()).device
     if distributed.world_size() > 1:
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.register_post_accumulate_grad_hook(match_strides)
         model = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
     return torch.compile(model, dynamic=False) if compile else model
+
+
+def match_strides(weight: Tensor) -> None:
+    """Gives a gradient the strides of its weight, without moving a number.
+
+    Autograd's gradient layout contract leaves the stride of an axis of size 1 open, as of a 1 × 1 convolution's last
+    axes, and the kernel decides; DistributedDataParallel compares those, too, and warns of nothing ("Grad strides do
+    not match bucket view strides").
+    """
+    if weight.grad.stride() != weight.stride():
+        weight.grad = weight.grad.as_strided(weight.shape, weight.stride())

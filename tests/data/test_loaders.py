@@ -1,6 +1,10 @@
 """Batches that depend on nothing but their seeds."""
 
+import multiprocessing
 import pickle
+import subprocess
+import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -155,6 +159,81 @@ def test_the_test_loader_keeps_the_order_and_the_last_images(samples, tmp_path):
     assert torch.equal(batches[1].images[2], expected)
     for workers, cache in ((1, False), (0, True), (0, tmp_path / "cache")):
         assert same(batches, list(ordered_loader(samples, SIZE, 7, workers, cache)))
+
+
+@WORKERS_FORK
+@pytest.mark.parametrize("broken", [b"", None], ids=["empty", "missing"])
+@pytest.mark.parametrize("cut", [train_loader, ordered_loader])
+def test_an_error_in_a_worker_is_that_without_workers(samples, cut, broken):
+    samples[5].path.unlink()
+    if broken is not None:
+        samples[5].path.write_bytes(broken)
+    batches = {"p": 6, "k": 4, "seed": 0} if cut is train_loader else {}
+    errors = []
+    for workers in (0, 1):
+        with (
+            pytest.raises((ValueError, OSError)) as raised,
+            closing(cut(samples, SIZE, **batches, workers=workers)) as loader,
+        ):
+            list(loader)
+        errors.append((raised.type, str(raised.value)))
+    assert errors[0] == errors[1] and "5.png" in errors[0][1]
+    assert errors[0][0] is (FileNotFoundError if broken is None else ValueError)
+
+
+@WORKERS_FORK
+def test_workers_serve_all_epochs_until_the_loader_is_closed(samples):
+    loader = train_loader(samples, SIZE, 3, 2, seed=1, workers=2)
+    first = epochs(loader)
+    workers = set(multiprocessing.active_children())
+    assert (
+        same(epochs(loader), first)
+        and len(workers) == 2
+        and set(multiprocessing.active_children()) == workers
+    )
+    loader.close()
+    assert not multiprocessing.active_children()
+    loader.close()  # a second time does nothing
+    with closing(loader):
+        assert same(epochs(loader), first)
+    assert not multiprocessing.active_children()
+
+
+SCRIPT = """
+import sys
+from rga.data import Sample, test_loader
+samples = [Sample(path, 0, 0) for path in sys.argv[1:]]
+{body}
+"""
+
+
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        (
+            "for batch in test_loader(samples, (32, 16), 4, workers=1): pass",
+            "5.png cannot be read as an image",
+        ),
+        (
+            "loader = test_loader(samples, (32, 16), 4, workers=2)\nfor batch in loader: 1 / 0",
+            "ZeroDivisionError",
+        ),
+        ("batches = iter(test_loader(samples, (32, 16), 4, workers=1))\nnext(batches)", ""),
+    ],
+    ids=["broken image", "error of its user", "no error"],
+)
+def test_a_process_ends_with_a_loader_that_nobody_closed(samples, body, message):
+    samples[5].path.write_bytes(samples[5].path.read_bytes()[:400])
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        SCRIPT.format(body=body),
+        *(sample.path for sample in samples),
+    ]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert message in done.stderr and done.returncode == bool(message)
 
 
 @pytest.mark.parametrize("cache", [False, True])

@@ -1,6 +1,7 @@
 """Two processes train as one: the same batches, losses and weights; evaluation is shared."""
 
 import logging
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,22 @@ def test_hard_pairs_and_norms_of_one_process_only_are_others(samples):
     assert first[0] == second[0]  # what is logged is the mean of both
     torch.testing.assert_close(first[1]["classifier.weight"], second[1]["classifier.weight"], rtol=0, atol=0)
     assert abs(first[0][-1][1] - one[-1][1]) > 1e-3
+
+
+def warned(samples, options):
+    model = network(attention="rga_sc")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        list(rga.fit(model, samples, **OPTIONS | options))
+    trained = [weight for weight in model.parameters() if weight.grad is not None]
+    return [str(warning.message) for warning in caught], [w.grad.stride() == w.stride() for w in trained]
+
+
+@pytest.mark.parametrize("options", [{"channels_last": False}, {"precision": "bf16"}])
+def test_gradients_have_the_strides_of_their_weights(samples, options):
+    """Else PyTorch warns "Grad strides do not match bucket view strides"."""
+    for messages, same in together(warned, samples, options):
+        assert messages == [] and all(same)
 
 
 def score(samples):

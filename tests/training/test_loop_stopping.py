@@ -1,5 +1,6 @@
 """A run may be stopped at any moment, politely or not: it goes on, and ends with the same bits."""
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -16,6 +17,9 @@ import rga
 from rga.training import checkpoint
 
 OPTIONS = {"epochs": 8, "p": 2, "k": 2, "lr": 3e-4, "save_every": 1, "keep": 2, "resume": "auto"}
+WORKERS_FORK = pytest.mark.filterwarnings(
+    "ignore:.*fork:DeprecationWarning"
+)  # Python 3.12 and 3.13, with threads
 
 
 def run(samples, path):
@@ -115,6 +119,39 @@ def test_an_error_with_workers_ends_the_process(samples, tmp_path):
     alive = process.is_alive()
     process.kill()
     assert not alive and path.exists()
+
+
+def run_with_a_broken_image(samples, path):
+    try:
+        for _ in rga.fit(network(), samples, **OPTIONS | {"workers": 2}):
+            pass
+    except ValueError as error:
+        sys.last_exc = error
+        path.write_text(str(error))
+
+
+def test_a_broken_image_in_a_worker_ends_the_process(samples, tmp_path):
+    path, broken = tmp_path / "failed", tmp_path / "broken.png"
+    broken.write_bytes(samples[0].path.read_bytes()[:900])
+    process = start(run_with_a_broken_image, [samples[0]._replace(path=broken)] * 5 + samples[5:], path)
+    process.join(60)
+    alive = process.is_alive()
+    process.kill()
+    assert not alive and path.read_text().startswith(f"{broken} cannot be read as an image")
+
+
+@WORKERS_FORK
+@pytest.mark.parametrize("leave", ["close", "end", "throw"])
+def test_workers_end_with_the_training(samples, leave):
+    steps = rga.fit(network(), samples, **OPTIONS | {"epochs": 1, "workers": 1, "resume": False})
+    next(steps)
+    assert multiprocessing.active_children()
+    if leave == "throw":
+        with pytest.raises(ZeroDivisionError):
+            steps.throw(ZeroDivisionError)
+    else:
+        steps.close() if leave == "close" else list(steps)
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
