@@ -3,7 +3,15 @@
 import argparse
 from pathlib import Path
 
-from rga.commands.options import add_data_sets, add_flip, add_network, check_outputs, load_data, load_network
+from rga.commands.options import (
+    add_data_sets,
+    add_flip,
+    add_network,
+    check_outputs,
+    load_data,
+    load_network,
+    warn_if_trained_on,
+)
 from rga.evaluation import evaluate
 from rga.io.json_files import write_json
 from rga.io.provenance import provenance
@@ -27,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     check_outputs(args.json)
     model, splits = load_network(args), load_data(args)
     print(splits)
+    known = warn_if_trained_on(args.checkpoint, splits)
     options = {"flip": args.flip, "multi_query": args.multi_query}
     evaluation = evaluate(model, splits, workers=args.workers or 0, **options)
     rankings = {"before_neck": evaluation.feature, "after_neck": evaluation.embedding}
@@ -44,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         about = {"data": str(splits).splitlines(), "checkpoint": args.checkpoint, "config": model.config}
         about |= {"network": fingerprint(model), **options, "chance_rank1": chance}
+        about["test_people_trained_on"] = known
         scores = {name: _scores(ranking) for name, ranking in rankings.items()}
         write_json(args.json, about | scores | {"provenance": provenance(args.device)})
     return 0

@@ -69,6 +69,11 @@ def load_model(path: str | Path) -> ReIDModel:
     return model.eval()
 
 
+def load_training(path: str | Path) -> dict[str, Any]:
+    """What was saved beside the network (`training` of `save`); tensors are read from the file when they are used."""
+    return _read(Path(path), mmap=True)["training"]
+
+
 def restore(
     path: str | Path, model: ReIDModel, check: Callable[[dict[str, Any]], None] = lambda training: None
 ) -> dict[str, Any]:
@@ -94,13 +99,13 @@ def restore(
     return content["training"]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, mmap: bool = False) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
             f"expected a checkpoint at {path}, found none: check the path, or train first."
         )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # torch raises many kinds for a file that is truncated or not its own
         # Not torch's own message: it recommends to load what may run any code.
         raise ValueError(
