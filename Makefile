@@ -39,12 +39,17 @@ $(READY): pyproject.toml constraints.txt
 	    > $(VENV)/etc/ipython/ipython_kernel_config.py
 	@touch $@
 
+# The notebook lies beside the checkpoint and metrics.json: in the folder that -p out names, else in the profile's. It
+# gets its name when the run is done, so that a run that is refused leaves the earlier one's.
+given = $(shell set -- $(ARGS); while [ "$$3" ]; do [ "$$1 $$2" = "-p $(1)" ] && v=$$3; shift; done; echo "$$v")
+train: OUT = $(or $(call given,out),$(RUNS)/$(patsubst quick,train,$(or $(call given,profile),$(RGA_PROFILE),quick)))
 train: $(READY)
-	@mkdir -p $(RUNS)/train
-	@echo "notebooks/03_train.ipynb -> $(RUNS)/train/03_train.ipynb"
-	@$(PY) -m papermill -k python3 --no-progress-bar --log-level WARNING --stdout-file - \
-	    notebooks/03_train.ipynb $(RUNS)/train/03_train.ipynb $(ARGS)
-	@echo "Read it with its figures: make lab, then $(RUNS)/train/03_train.ipynb"
+	@out="$(OUT)"; mkdir -p "$$out"; echo "notebooks/03_train.ipynb -> $$out/03_train.ipynb"; \
+	$(PY) -m papermill -k python3 --no-progress-bar --log-level WARNING --stdout-file - \
+	    notebooks/03_train.ipynb "$$out/03_train.part.ipynb" $(ARGS) || { \
+	    echo "It stopped; as far as it came: $$out/03_train.part.ipynb"; exit 1; }; \
+	mv "$$out/03_train.part.ipynb" "$$out/03_train.ipynb"; \
+	echo "Read it with its figures: make lab, then $$out/03_train.ipynb"
 
 lab: $(READY)
 	@$(PY) -m jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(ARGS)

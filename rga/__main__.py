@@ -5,6 +5,7 @@ import sys
 
 from rga.commands import data, evaluate, export, search, train, verify
 from rga.commands.options import subcommand
+from rga.io.atomic_write import no_room
 from rga.version import __version__
 
 COMMANDS = {
@@ -38,8 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     args = make_parser().parse_args(arguments)
     try:
         return args.run(args)
-    except (ValueError, OSError) as error:  # meant for users; any other is a bug, with its traceback
-        print(error, file=sys.stderr)
+    except Exception as error:
+        # These are meant for users; any other is a bug, with its traceback.
+        if not (isinstance(error, ValueError | OSError) or no_room(error)):
+            raise
+        print(error if isinstance(error, ValueError | OSError) else no_room(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130  # as a shell counts it

@@ -7,6 +7,7 @@ it gets its name.
 
 import copy
 import importlib.util
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -148,7 +149,9 @@ def to_torch(
     about = network.about() | dict(about)
 
     def save(file: Path) -> None:
-        torch.export.save(program, file, extra_files={"rga.json": json.dumps(about)})
+        content = io.BytesIO()  # a full disk would abort the process, if torch wrote the file itself
+        torch.export.save(program, content, extra_files={"rga.json": json.dumps(about)})
+        file.write_bytes(content.getbuffer())
 
     return _write(network, path, about, save, lambda file: torch.export.load(file).module())
 

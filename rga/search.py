@@ -72,8 +72,8 @@ class Index:
 
     def save(self, path: str | Path) -> None:
         """Write the index to a file, atomically."""
-        with atomic_write(path) as partial:
-            torch.save({"format": FORMAT, "index": vars(self)}, partial)
+        with atomic_write(path) as partial, partial.open("wb") as file:
+            torch.save({"format": FORMAT, "index": vars(self)}, file)
 
 
 def load_index(path: str | Path, model: ReIDModel | None = None) -> Index:

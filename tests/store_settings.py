@@ -13,8 +13,8 @@ START = """\
 # Settings of a run
 
 A setting has one name: a field of [`Recipe`](../rga/runs/recipe.py), a parameter of `notebooks/03_train.ipynb`
-(`make train ARGS="-p epochs 40"`) and an option of `python -m rga train`; `rga.fit` takes those of the loop by the same
-name. A setting that is not given is as the named recipe says: `quick`, `full` (the paper's) or `fast`
+(`make train ARGS="-p epochs 40 -p out runs/long"`) and an option of `python -m rga train`; `rga.fit` takes those of the
+loop by the same name. A setting that is not given is as the named recipe says: `quick`, `full` (the paper's) or `fast`
 ([rga/runs/recipes.py](../rga/runs/recipes.py)). A switch can also be turned off, as in `--no-compile`. Relative paths
 start at the repository, on the command line at the working folder.
 

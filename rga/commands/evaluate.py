@@ -12,6 +12,7 @@ from rga.commands.options import (
     load_data,
     load_network,
     rerank_options,
+    warn_if_trained_on,
 )
 from rga.evaluation import evaluate
 from rga.io.json_files import write_json
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     check_outputs(args.json)
     model, splits = load_network(args), load_data(args)
     print(splits)
+    known = warn_if_trained_on(args.checkpoint, splits)
     options = {"flip": args.flip, "multi_query": args.multi_query}
     evaluation = evaluate(model, splits, workers=args.workers or 0, **options)
     rankings = {"before_neck": evaluation.feature, "after_neck": evaluation.embedding}
@@ -44,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     chance = chance_rank1(*ids, splits.single_shot)
     about = {"data": str(splits).splitlines(), "checkpoint": args.checkpoint, "config": model.config}
     about |= {"network": fingerprint(model), **options, "chance_rank1": chance}
+    about["test_people_trained_on"] = known
     print()
     _report(args, rankings, about)
     if args.rerank:

@@ -21,6 +21,7 @@ from rga.data import Splits
 from rga.metrics import rerank
 from rga.models import ReIDModel
 from rga.training import checkpoint
+from rga.training.resume import people_trained_on
 
 
 def subcommand(commands, name: str, function: Callable, **options) -> argparse.ArgumentParser:
@@ -177,3 +178,15 @@ def load_network(args: argparse.Namespace) -> ReIDModel:
     except (RuntimeError, AssertionError) as error:  # which of them depends on how torch was built
         raise ValueError(f"there is no device {device!r} here: {error}") from error
     return checkpoint.load_model(args.checkpoint).to(device)
+
+
+def warn_if_trained_on(file: Path, splits: Splits) -> int | None:
+    """How many of the query people the network in a checkpoint was trained on, which is said on stderr."""
+    if known := people_trained_on(file, splits):
+        people = len({sample.pid for sample in splits.query})
+        print(
+            f"warning: {file} was trained on images of {known} of the {people} query people, so the scores are too "
+            "good: test with others. Was the set divided by chance, and people added since?",
+            file=sys.stderr,
+        )
+    return known

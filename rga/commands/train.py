@@ -3,12 +3,17 @@
 import argparse
 import time
 import typing
+from contextlib import ExitStack
 from pathlib import Path
 
 from rga import runs
 from rga.commands.options import first_line
+from rga.data import Splits
 from rga.device import distributed
+from rga.evaluation import Evaluation
 from rga.io.json_files import write_json
+from rga.models import ReIDModel
+from rga.runs import out_folder
 from rga.runs.recipe import PATHS, Recipe
 from rga.runs.recipes import RECIPES, get_recipe
 from rga.training.progress import progress
@@ -48,26 +53,45 @@ def _value(text: str) -> str | bool:
 def run(args: argparse.Namespace) -> int:
     """Train, evaluate and report as a recipe says; torchrun -m rga train … does it on several GPUs or machines."""
     recipe = get_recipe(args.profile, **_given(args))
-    with distributed.init_distributed() as device:
+    with ExitStack() as stack:
+        device = stack.enter_context(distributed.init_distributed())
+        first, logs = distributed.rank() == 0, []
         with distributed.main_process_first():  # it draws, unpacks or extracts; the others find the files
             splits = recipe.load_data()
+        if first:
+            stack.enter_context(out_folder.lock(recipe.out))  # until the report is written
+            out_folder.check_free(recipe, splits)
         model = recipe.make_model(splits.num_pids).to(device)
-        first, logs, started = distributed.rank() == 0, [], time.perf_counter()
         if first:
             print(splits)
+            if not runs.has_test_people(splits):
+                print("nobody to test with (query and gallery are empty): no evaluation, no scores")
             print(f"{recipe.backbone} + {recipe.attention}; weights: {model.config['weights']}", flush=True)
+        started = time.perf_counter()
         steps = runs.train(recipe, model, splits)
         for log in progress(steps) if first else steps:
             logs.append(log)
         seconds = {"training": time.perf_counter() - started}
-        result = runs.test(recipe, model, splits)
+        result = _tested(recipe, model, splits) if runs.has_test_people(splits) else None
         if first:
             seconds["training_and_evaluation"] = time.perf_counter() - started
             report = runs.report(recipe, model, splits, result, logs, seconds)
             write_json(recipe.out / "metrics.json", report)
-            print(f"before the neck | {result.feature}\nafter the neck  | {result.embedding}")
-            print(f"chance: rank-1 {100 * report['chance_rank1']:.1f} %\nwrote {recipe.out / 'metrics.json'}")
+            if result:
+                print(f"before the neck | {result.feature}\nafter the neck  | {result.embedding}")
+                print(f"chance: rank-1 {100 * report['chance_rank1']:.1f} %")
+            print(f"wrote {recipe.out / 'metrics.json'}")
     return 0
+
+
+def _tested(recipe: Recipe, model: ReIDModel, splits: Splits) -> Evaluation:
+    try:
+        return runs.test(recipe, model, splits)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{error}\nThe evaluation failed, the training did not: it is saved in {recipe.checkpoint}. Evaluate it by "
+            "the same command with --resume true, once the reason is mended."
+        ) from error
 
 
 def _given(args: argparse.Namespace) -> dict:

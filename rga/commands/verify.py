@@ -16,6 +16,7 @@ from rga.commands.options import (
     fraction,
     load_data,
     load_network,
+    warn_if_trained_on,
 )
 from rga.data import Sample, Splits
 from rga.evaluation import Embeddings, embed
@@ -49,6 +50,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
     """
     check_outputs(args.out)
     model, splits = load_network(args), load_data(args)
+    warn_if_trained_on(args.checkpoint, splits)
     people = _halves(splits)
     query, gallery = (
         embed(

@@ -1,5 +1,6 @@
 """Atomic writes: a file or a folder is there whole or not at all, whatever happens while it is written."""
 
+import errno
 import glob
 import os
 import shutil
@@ -14,13 +15,17 @@ except ImportError:  # Windows
     fcntl = None
 
 
+# What the system says of a full disk, a full quota and a limit on the size of files.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 @contextmanager
 def atomic_write(path: str | Path, temporary: Path | None = None) -> Iterator[Path]:
     """A temporary file to write: fsynced and renamed to `path` at the end, removed after an error.
 
     It lies beside path, in a folder that is made, and has its suffix and a new name for every writer: of two at once
     the later wins. temporary: a fixed name instead, where only one process writes, so that the next write replaces
-    what a killed one left.
+    what a killed one left. Raises OSError that names the file for a full disk, whatever the writer makes of it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,8 +35,20 @@ def atomic_write(path: str | Path, temporary: Path | None = None) -> Iterator[Pa
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # else a power cut could leave the name without the bytes
         os.replace(temporary, path)
+    except Exception as error:
+        if (full := no_room(error)) is None or full.filename:
+            raise
+        text = f"{full.strerror}: make room, or write elsewhere"
+        raise OSError(full.errno, text, os.fspath(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def no_room(error: BaseException | None) -> OSError | None:
+    """The OSError of a full disk that `error` is or came from; torch.save raises a RuntimeError after it."""
+    while error is not None and not (isinstance(error, OSError) and error.errno in NO_ROOM):
+        error = error.__context__
+    return error
 
 
 @contextmanager

@@ -46,14 +46,14 @@ def read_weights(path: Path) -> WeightsFile:
     return WeightsFile(f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:8]})", content)
 
 
-def safe_load(path: Path, expected: str) -> Any:
+def safe_load(path: Path, expected: str, mmap: bool = False) -> Any:
     """What torch.save wrote: tensors, plain values and NumPy's numbers, none of which can run code.
 
-    expected: what the file should be, in words. Raises ValueError for a file that cannot be read.
+    expected: what the file should be, in words. mmap: tensors are read when they are used. Raises ValueError for a file that cannot be read.
     """
     try:
         with torch.serialization.safe_globals(_NUMBERS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # torch raises many kinds for a file that is truncated or not its own
         # Not torch's own message, in no traceback either: it recommends to load what may run any code.
         found = re.search(r"GLOBAL (\S+)", str(error))

@@ -106,6 +106,7 @@ class Recipe:
     ] = 0
     tensorboard: Annotated[bool, "also write losses, scores and gates for TensorBoard"] = False
     resume: Annotated[bool | str, "resume from the checkpoint in out; auto: if there is one"] = False
+    overwrite: Annotated[bool, "replace the earlier run in out, whatever it is"] = False
 
     def __post_init__(self) -> None:
         _check(vars(self))

@@ -84,6 +84,11 @@ def load_model(path: str | Path) -> ReIDModel:
     return model.eval()
 
 
+def load_training(path: str | Path) -> dict[str, Any]:
+    """What was saved beside the network (`training` of `save`); tensors are read from the file when they are used."""
+    return _read(Path(path), mmap=True)["training"]
+
+
 def restore(
     path: str | Path, model: ReIDModel, check: Callable[[dict[str, Any]], None] = lambda training: None
 ) -> dict[str, Any]:
@@ -111,12 +116,12 @@ def restore(
     return content["training"]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, mmap: bool = False) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
             f"expected a checkpoint at {path}, found none: check the path, or train first."
         )
-    content = safe_load(path, "a checkpoint written by rga")
+    content = safe_load(path, "a checkpoint written by rga", mmap)
     if not (isinstance(content, dict) and content.get("format") == FORMAT):
         raise ValueError(
             f"expected a checkpoint written by rga (format {FORMAT}) in {path}, got something else. A state dict of "

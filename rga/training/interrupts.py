@@ -13,9 +13,10 @@ def defer_stop_signals() -> Iterator[Callable[[], bool]]:
     """Hold SIGINT and SIGTERM back while the context is open; gives a function that says whether one has come.
 
     At the end of the context the first deferred signal is re-raised, with the handler it had before: SIGINT raises
-    KeyboardInterrupt, SIGTERM ends the process. A second SIGINT, from somebody who is in a hurry, is not deferred;
-    more SIGTERM are, since a cluster and torchrun send one each. Outside the main thread, where Python takes no
-    signals, nothing is deferred.
+    KeyboardInterrupt, SIGTERM ends the process. Where that does neither, since the signal is ignored (SIGINT in a
+    background job of a shell) or its handler returns, KeyboardInterrupt is raised, so that nobody takes what was
+    stopped for done. A second SIGINT, from somebody who is in a hurry, is not deferred; more SIGTERM are, since a
+    cluster and torchrun send one each. Outside the main thread, where Python takes no signals, nothing is deferred.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -32,6 +33,7 @@ def defer_stop_signals() -> Iterator[Callable[[], bool]]:
             received.clear()
             restore()
             signal.raise_signal(number)
+            raise KeyboardInterrupt("told twice to stop (SIGINT).")
         received.append(number)
 
     for number in STOP_SIGNALS:
@@ -42,3 +44,5 @@ def defer_stop_signals() -> Iterator[Callable[[], bool]]:
         restore()
         if received:
             signal.raise_signal(received[0])
+    if received:
+        raise KeyboardInterrupt(f"told to stop ({signal.Signals(received[0]).name}).")

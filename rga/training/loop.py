@@ -22,7 +22,7 @@ from rga.training.diagnostics import warn_once
 from rga.training.interrupts import defer_stop_signals
 from rga.training.log import Log
 from rga.training.lr_schedule import paper_schedule
-from rga.training.resume import TrainingState, digest, should_resume
+from rga.training.resume import TrainingState, digest, image_digests, should_resume
 from rga.training.rng_state import set_rng_state
 from rga.training.step import NonFiniteLossError, prepare_network, training_step
 
@@ -55,6 +55,7 @@ def fit(
     cache: bool | str | Path = False,
     path: str | Path | None = None,
     save_every: int = 10,
+    evaluate_every: int = 0,
     keep: int = 1,
     resume: bool | Literal["auto"] = False,
 ) -> Iterator[Log]:
@@ -89,6 +90,8 @@ def fit(
         path: checkpoint file, written every `save_every` epochs, at the end, and on SIGINT (Ctrl-C, the stop button)
             or SIGTERM once the current step is done; the signal is re-raised after saving.
         save_every: epochs from one checkpoint to the next.
+        evaluate_every: epochs from one evaluation in the caller's loop body to the next; 0: there is none. The
+            checkpoint is also written before each, so that a failure in it does not cost the training.
         keep: checkpoints that stay; above 1 each has a second name, PATH-STEP.
         resume: True continues from the checkpoint, "auto" if there is one. The logs it holds are replayed (yielded)
             first, so they are always those of the whole run: the same as without the interruption, on a CPU to the
@@ -126,7 +129,9 @@ def fit(
     settings |= {"epochs": epochs, "precision": precision, "accumulate": accumulate}
     settings |= {"sync_norm": sync_norm, "gather": gather}
     settings |= {"lr": lr, "weight_decay": weight_decay, "smoothing": smoothing, "margin": margin}
-    state = TrainingState(model, optimizer, scheduler, scaler, settings)
+    saves = path is not None and distributed.rank() == 0
+    images = image_digests(sample.path for sample in samples) if saves else ()
+    state = TrainingState(model, optimizer, scheduler, scaler, settings, images)
     logs, rng_state = state.load(path, len(loader)) if should_resume(path, resume) else ([], None)
 
     _log_start(model, device, precision)
@@ -158,6 +163,8 @@ def fit(
                 logs.append(log := Log(**at, **totals, **losses, **speed))
                 if log.ends_epoch:
                     scheduler.step()
+                    if path is not None and evaluate_every and (epoch + 1) % evaluate_every == 0:
+                        state.save(path, logs, keep=1)
                 yield log
                 if result.stop and not log.ends_epoch:
                     break

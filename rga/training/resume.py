@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from rga.data.samples import TrainSample
+from rga.data.samples import Splits, TrainSample
 from rga.device import distributed
 from rga.models import ReIDModel
 from rga.training import checkpoint
@@ -36,6 +36,7 @@ class TrainingState:
     scheduler: LRScheduler
     scaler: torch.amp.GradScaler
     settings: dict  # what must or should be the same when the run is resumed
+    images: Sequence[str] = ()  # `image_digests` of those trained on, for `people_trained_on`
 
     def save(self, path: str | Path, logs: Sequence[Log], keep: int) -> None:
         """Write a checkpoint (the first process does). Raises ValueError, and writes nothing, for weights of NaN."""
@@ -44,6 +45,7 @@ class TrainingState:
         if distributed.rank() == 0:
             state = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
             state |= {"settings": self.settings, "logs": [astuple(log) for log in logs], "random": rng_states}
+            state |= {"trained_on": list(self.images)}
             checkpoint.save(path, self.model, keep=keep, step=logs[-1].step, **state)
 
     def load(self, path: str | Path, steps_per_epoch: int) -> tuple[list[Log], dict]:
@@ -72,6 +74,24 @@ def digest(samples: Sequence[TrainSample]) -> str:
     """Which images of whom, in their order, wherever they lie."""
     names = "\n".join(f"{Path(path).name} {label}" for path, label, _ in samples)
     return hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def image_digests(paths: Iterable[Path]) -> list[str]:
+    """A short hash of the content of each file, whatever its name, and wherever it lies."""
+    return [hashlib.blake2b(Path(path).read_bytes(), digest_size=8).hexdigest() for path in paths]
+
+
+def people_trained_on(path: str | Path, splits: Splits) -> int | None:
+    """How many of the query people have an image among those that the checkpoint's network was trained on.
+
+    None for a checkpoint that does not know: an earlier version's, or one that `rga.fit` did not write.
+    """
+    if not (trained := set(checkpoint.load_training(path).get("trained_on", ()))):
+        return None
+    people = {sample.pid for sample in splits.query}
+    shown = [sample for sample in splits.query + splits.gallery if sample.pid in people]
+    digests = image_digests(sample.path for sample in shown)
+    return len({sample.pid for sample, digest in zip(shown, digests, strict=True) if digest in trained})
 
 
 def check_compatible(path: str | Path, settings: dict, state: dict) -> None:

@@ -8,8 +8,10 @@ import pytest
 from rga import data, evaluate
 from rga.__main__ import main
 from rga.metrics import evaluate_ranking, rerank
+from rga.models import create_model
 from rga.search import fingerprint
-from rga.training.checkpoint import load_model
+from rga.training.checkpoint import load_model, save
+from rga.training.resume import image_digests
 
 
 def test_scores_are_those_of_the_library(checkpoints, cuhk03, tmp_path, capsys):
@@ -108,6 +110,21 @@ def test_single_shot_sets_are_scored_as_such(checkpoints, cuhk03, capsys):
     assert main([*arguments, "--checkpoint", str(checkpoints / "one.pt")]) == 0
     splits = data.load("cuhk03", cuhk03, protocol="classic")
     assert f"| {evaluate(load_model(checkpoints / 'one.pt'), splits).embedding}\n" in capsys.readouterr().out
+
+
+def test_people_who_were_trained_on_are_told_of(cuhk03, tmp_path, capsys):
+    network, scores = tmp_path / "one.pt", tmp_path / "scores.json"
+    arguments = ["evaluate", "cuhk03", str(cuhk03), "--checkpoint", str(network), "--json", str(scores)]
+    splits, model = data.load("cuhk03", cuhk03), create_model("resnet18", "none", num_pids=3, size=(64, 32))
+    someone = [sample for sample in splits.gallery if sample.pid == splits.query[0].pid]
+    for images, known in ((None, None), (splits.train, 0), ([*splits.train, someone[0]], 1)):
+        digests = {} if images is None else {"trained_on": image_digests(s.path for s in images)}
+        save(network, model, **digests)
+        assert main(arguments) == 0
+        assert json.loads(scores.read_text())["test_people_trained_on"] == known
+        people = len({sample.pid for sample in splits.query})
+        err = f"was trained on images of 1 of the {people} query people, so the scores are too good"
+        assert (err in capsys.readouterr().err) == (known == 1)
 
 
 @pytest.mark.parametrize(

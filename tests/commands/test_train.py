@@ -2,12 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rga import data, runs
 from rga.__main__ import main
 from rga.runs.recipes import Recipe
 
@@ -36,6 +40,70 @@ def test_resumes(cuhk03, tmp_path, capsys):
     for _ in range(2):
         assert main(arguments(cuhk03, "--out", out, "--resume", "auto")) == 0
     assert "step 2/" not in capsys.readouterr().out.split("wrote")[1]  # the second run has nothing left to do
+
+
+def test_another_run_is_not_replaced(cuhk03, tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert main(arguments(cuhk03, "--out", out)) == 0
+    assert main(arguments(cuhk03, "--out", out, "--epochs", "1")) == 1
+    assert "epochs 2 there, 1 here" in capsys.readouterr().err
+    assert main(arguments(cuhk03, "--out", out, "--epochs", "1", "--overwrite")) == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["settings"]["epochs"] == 1
+
+
+def test_without_test_people_there_is_a_network_and_a_report(cuhk03, tmp_path, capsys, monkeypatch):
+    load = data.load
+    monkeypatch.setattr(data, "load", lambda *a, **o: replace(load(*a, **o), query=(), gallery=()))
+    assert main(arguments(cuhk03, "--out", str(tmp_path), "--evaluate-every", "1")) == 0
+    out = capsys.readouterr().out
+    assert out.index("nobody to test with") < out.index("step 1/")
+    assert "after_neck" not in json.loads((tmp_path / "metrics.json").read_text())
+
+
+def test_an_evaluation_that_fails_says_that_the_training_is_saved(cuhk03, tmp_path, capsys, monkeypatch):
+    def fail(*_):
+        raise ValueError("a broken image.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "test", fail)
+        assert main(arguments(cuhk03, "--out", str(tmp_path))) == 1
+    assert "a broken image.\nThe evaluation failed, the training did not" in capsys.readouterr().err
+    assert not (tmp_path / "metrics.json").exists()
+    assert main(arguments(cuhk03, "--out", str(tmp_path), "--resume", "true")) == 0
+    assert "after_neck" in json.loads((tmp_path / "metrics.json").read_text())
+
+
+def run_elsewhere(command, preexec):
+    return subprocess.Popen(
+        [sys.executable, "-m", "rga", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=preexec,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_a_background_job_told_to_stop_is_not_reported_as_done(cuhk03, tmp_path):
+    command = arguments(cuhk03, "--epochs", "5000", "--out", str(tmp_path))
+    process = run_elsewhere(command, lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    while process.poll() is None and not (tmp_path / "log.csv").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "stopped after step" in process.communicate()[1] and process.returncode == 130
+    assert (tmp_path / "checkpoint.pt").exists() and not (tmp_path / "metrics.json").exists()
+
+
+def test_a_full_disk_is_said_in_one_line(cuhk03, tmp_path):
+    """A limit on the size of files, which is told of in the same way."""
+    resource = pytest.importorskip("resource")
+    command = arguments(cuhk03, "--epochs", "1", "--out", str(tmp_path))
+    process = run_elsewhere(command, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)))
+    err = process.communicate()[1]
+    said = "[Errno 27] File too large: make room, or write elsewhere: "
+    assert err.endswith(f"\n{said}'{tmp_path / 'checkpoint.pt'}'\n") and "Traceback" not in err
+    assert process.returncode == 1 and not (tmp_path / ".checkpoint.pt.part").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Files and folders appear when they are whole, and nothing is left where they could not be."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -32,6 +33,19 @@ def test_an_error_leaves_the_file_that_was_there(tmp_path):
         temporary.write_text("half")
         raise KeyError
     assert path.read_text() == "one" and names(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_told_of_with_the_name_of_the_file(tmp_path):
+    """As torch.save does, whose own error comes after that of the disk."""
+    path = tmp_path / "a.txt"
+    with pytest.raises(OSError, match=r"No space left on device: make room, .*a\.txt") as raised:
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            finally:
+                raise RuntimeError("unexpected pos 128 vs 0")
+    assert raised.value.errno == errno.ENOSPC and names(tmp_path) == []
 
 
 def test_of_two_files_at_once_the_later_wins(tmp_path):

@@ -34,11 +34,36 @@ def test_more_terminations_wait():
     ends = []
     before = signal.signal(signal.SIGTERM, lambda *_: ends.append("ended"))
     try:
-        with defer_stop_signals() as came:
+        with pytest.raises(KeyboardInterrupt, match="SIGTERM"), defer_stop_signals() as came:
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGTERM)
             assert came() and not ends
-        assert ends == ["ended"]
+        assert ends == ["ended"]  # it came back, so that was not the end yet
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_is_ignored_stops_too(number, times):
+    """As SIGINT in a background job of a shell: what was stopped must not be taken for done."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="stop"), defer_stop_signals() as came:
+            for _ in range(times):
+                signal.raise_signal(number)
+            assert came()
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_an_error_is_not_hidden_by_a_signal_that_is_ignored():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(ValueError, match="the error"), defer_stop_signals():
+            signal.raise_signal(signal.SIGTERM)
+            raise ValueError("the error")
     finally:
         signal.signal(signal.SIGTERM, before)
 
