@@ -49,7 +49,8 @@ def read_weights(path: Path) -> WeightsFile:
 def safe_load(path: Path, expected: str, mmap: bool = False) -> Any:
     """What torch.save wrote: tensors, plain values and NumPy's numbers, none of which can run code.
 
-    expected: what the file should be, in words. mmap: tensors are read when they are used. Raises ValueError for a file that cannot be read.
+    expected: what the file should be, in words. mmap: tensors are read from the file when they are used. Raises
+    ValueError for a file that cannot be read.
     """
     try:
         with torch.serialization.safe_globals(_NUMBERS):
