@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from store_notebooks import FOLDER
 
-# Few and small images, one step of training: 20 seconds a notebook, of which most is the kernel's start.
+# Few small images, one step of training: 20 to 50 s a notebook on a busy core; 01 spends most of it on drawn people.
 SMALL = {"dataset": "folder", "epochs": 1, "p": 2, "k": 2, "size": "64x32", "profile": "quick"}
 SAYS = {  # what is said where there is nothing to show
     "01_dataset": ["nobody has three images from each of the cameras [1, 2]", "no such pair"],
