@@ -129,10 +129,10 @@ def fit(
     settings |= {"epochs": epochs, "precision": precision, "accumulate": accumulate}
     settings |= {"sync_norm": sync_norm, "gather": gather}
     settings |= {"lr": lr, "weight_decay": weight_decay, "smoothing": smoothing, "margin": margin}
-    saves = path is not None and distributed.rank() == 0
-    images = image_digests(sample.path for sample in samples) if saves else ()
-    state = TrainingState(model, optimizer, scheduler, scaler, settings, images)
+    state = TrainingState(model, optimizer, scheduler, scaler, settings)
     logs, rng_state = state.load(path, len(loader)) if should_resume(path, resume) else ([], None)
+    if path is not None and distributed.rank() == 0:
+        state.images = image_digests(sample.path for sample in samples)
 
     _log_start(model, device, precision)
     network = prepare_network(model, (p * k, 3, *model.size), precision, graphs=graphs, compile=compile)
