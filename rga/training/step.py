@@ -151,11 +151,12 @@ def prepare_network(
 
 
 def match_strides(weight: Tensor) -> None:
-    """Gives a gradient the strides of its weight, without moving a number.
+    """Gives a gradient the strides of its weight where they differ in axes of size 1 only, so that no number moves.
 
     Autograd's gradient layout contract leaves the stride of an axis of size 1 open, as of a 1 × 1 convolution's last
     axes, and the kernel decides; DistributedDataParallel compares those, too, and warns of nothing ("Grad strides do
     not match bucket view strides").
     """
-    if weight.grad.stride() != weight.stride():
+    strides = zip(weight.shape, weight.grad.stride(), weight.stride(), strict=True)
+    if all(size == 1 or theirs == ours for size, theirs, ours in strides):
         weight.grad = weight.grad.as_strided(weight.shape, weight.stride())
