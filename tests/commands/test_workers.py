@@ -14,7 +14,7 @@ def people(gallery, tmp_path):
     for pid in range(4):
         for subset in ("train", "query", "gallery"):
             for camid in range(2):
-                name = tmp_path / "people" / subset / f"{pid + 4 * (subset != 'train')}_{camid}_{subset}.png"
+                name = tmp_path / "people" / subset / f"{pid + 4 * (subset != 'train')}_c{camid}_{subset}.png"
                 name.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(images[pid], name)
     whole = name.read_bytes()
@@ -40,7 +40,7 @@ def test_a_broken_image_ends_the_command(people, checkpoints, tmp_path, command)
 
 def test_a_search_that_leaves_it_out_ends(people, checkpoints):
     root, broken = people
-    query = root / "query" / "4_0_query.png"
+    query = root / "query" / "4_c0_query.png"
     given = "--gallery", root / "gallery", "--checkpoint", checkpoints / "one.pt", "-k", 3
     code, out, err = rga("search", query, *given, "--skip-unreadable")
     assert code == 0 and len(out.splitlines()) == 5
