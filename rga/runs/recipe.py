@@ -75,7 +75,7 @@ class Recipe:
     init_gates: Annotated[str, "released: gates start as random maps, or identity: they start open"] = (
         "released"
     )
-    weights: Annotated[str, "of the backbone: random, imagenet or the path of a state dict"] = "imagenet"
+    weights: Annotated[str, "random, imagenet or the path of a state dict or checkpoint"] = "imagenet"
     size: Annotated[tuple[int, int], "height x width of the images, such as 256x128"] = (256, 128)
     p: Annotated[int, "identities in a batch, of all processes together"] = 16
     k: Annotated[int, "images of each identity in a batch"] = 4
