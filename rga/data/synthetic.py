@@ -11,7 +11,7 @@
                                                 attributes
     synthetic.json                              the settings that it was drawn with
 
-How hard it is to recognise somebody is set by four knobs, each from 0 to 1:
+How hard it is to recognise somebody is set by five knobs, each from 0 to 1:
 
     lookalikes    0.2   share of people who have one or two doubles that differ in one of DETAILS: the bag, the shoes
                         or the print must be found, and may be hidden from one of the cameras
@@ -22,6 +22,8 @@ How hard it is to recognise somebody is set by four knobs, each from 0 to 1:
     light         1     how far the cameras of a pair differ in colour, brightness, contrast and noise: at 1 everybody
                         looks more like strangers under the same camera than like himself under the other; at 0 only
                         viewpoint, scene, size and sharpness differ
+    crowd         0     at 1 four others of the set walk along in every image, whole, beside, behind and before the one
+                        who is meant: the one in the middle, whom the box fits
 """
 
 import json
@@ -29,10 +31,8 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from rga.data import cuhk03
+from rga.data import cuhk03, greyed
+from rga.data.greyed import read_parts
 from rga.data.samples import Splits
 from rga.drawn_people import release
 from rga.drawn_people.person import DETAILS, Part
@@ -54,7 +54,9 @@ def load(
     same_clothes: float = 0.0,
     occlusion: float = 0.25,
     light: float = 1.0,
+    crowd: float = 0.0,
     paper_scale: bool = False,
+    only: str | None = None,
     workers: int | None = None,
 ) -> Splits:
     """Splits of drawn people, who are drawn first if root does not exist.
@@ -63,20 +65,32 @@ def load(
         root: the release; None for data/synthetic-…, named after the settings, in the repository or, where rga is
             installed without it, in the folder that Python was started in.
         boxes, protocol, split: as in `cuhk03.load`.
-        identities, images_per_camera, seed, lookalikes, same_clothes, occlusion, light, paper_scale, workers: as in
-            `draw_release`.
+        identities, images_per_camera, seed, lookalikes, same_clothes, occlusion, light, crowd, paper_scale, workers:
+            as in `draw_release`.
+        only: an oracle of attention: everything is greyed out (`rga.data.greyed`) but the "person" who is meant, or
+            but the "detail" of that person that others do not share. None leaves the images as they are.
 
     Raises:
         ValueError: root holds a release drawn with other settings; and what `draw_release` and `cuhk03.load` raise.
     """
     settings = release.knobs(
-        identities, images_per_camera, seed, lookalikes, same_clothes, occlusion, light, paper_scale
+        identities,
+        images_per_camera,
+        seed,
+        lookalikes,
+        same_clothes,
+        occlusion,
+        light,
+        crowd,
+        paper_scale,
     )
     root = ROOT / "data" / _folder(settings) if root is None else Path(root).expanduser()
     if not root.exists():
         release.write(root, settings, workers)
     release.check(root, settings)
     splits = cuhk03.load(root, boxes=boxes, protocol=protocol, split=split)
+    if only is not None:
+        splits = greyed.greyed(splits, root, boxes, only, read_people(root))
     return replace(splits, name=splits.name.replace("CUHK03", "Drawn people"), published={})
 
 
@@ -84,16 +98,6 @@ def _folder(settings: dict) -> str:
     """A name that is readable where it can be, and a checksum over all settings."""
     people = "paper" if settings["paper_scale"] else "x".join(map(str, settings["identities"]))
     return f"synthetic-{people}-seed{settings['seed']}-{zlib.crc32(json.dumps(settings).encode()):08x}"
-
-
-def read_parts(root: str | Path, stem: str, boxes: str = "labeled") -> np.ndarray:
-    """(H, W) uint8 part map of an image by its official name, with or without suffix; > 0 is the person's mask."""
-    path = Path(root) / f"parts_{boxes}" / f"{Path(stem).stem}.png"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: part maps exist for drawn people only, one per image of a release."
-        )
-    return np.asarray(Image.open(path))
 
 
 def read_people(root: str | Path) -> list[dict]:

@@ -55,6 +55,16 @@ CAMERAS = (
 )  # fmt: skip
 
 
+class Crowd(NamedTuple):
+    """Who else is in an image, whole, beside, behind and before the one who is meant; rng places them."""
+
+    people: tuple[Person, ...] = ()
+    rng: np.random.Generator | None = None
+
+
+NOBODY = Crowd()
+
+
 class Picture(NamedTuple):
     """One photograph cut by two boxes; each an (H, W, 3) uint8 RGB crop with its (H, W) uint8 part map."""
 
@@ -72,6 +82,7 @@ def take(
     rng: np.random.Generator,
     occlusion: float,
     light: float,
+    crowd: Crowd = NOBODY,
 ) -> Picture:
     """Photographs a person.
 
@@ -82,6 +93,7 @@ def take(
         rng: this image's own generator.
         occlusion: how often something or somebody hides parts of him, see `rga.data.synthetic`.
         light: 1 for the cameras as they are, 0 for cameras that reproduce colours alike.
+        crowd: people who walk along with him.
 
     Returns:
         The crops of both kinds of boxes, with their part maps.
@@ -95,9 +107,14 @@ def take(
     parts = Image.new("L", CANVAS)
 
     somebody_behind, somebody_before, something = rng.random(3) < np.array([0.45, 0.25, 0.4]) * occlusion
+    behind, before = _companions(crowd, camera, np.radians(facing))
     if somebody_behind:
         _bystander(canvas, parts, camera, rng, behind=True)
+    for other, feet in behind:
+        _paste(canvas, parts, other, feet, camera, own=False)
     box = _paste(canvas, parts, layer, FEET, camera)
+    for other, feet in before:
+        _paste(canvas, parts, other, feet, camera, own=False)
     if somebody_before:
         _bystander(canvas, parts, camera, rng, behind=False)
     if something:
@@ -171,6 +188,21 @@ def _bystander(
     x = FEET[0] + side * rng.uniform(52, 92)
     y = FEET[1] + (rng.uniform(-34, -14) if behind else rng.uniform(10, 26))
     _paste(canvas, parts, layer, (x, y), camera, own=False)
+
+
+def _companions(crowd: Crowd, camera: Camera, yaw: float) -> tuple[list, list]:
+    """A crowd's figures and where they stand: those behind the one who is meant, farthest first, and those before."""
+    behind, before = [], []
+    for number, person in enumerate(crowd.people):
+        rng = crowd.rng
+        layer = _figure(person, camera, yaw + rng.normal(0, 0.5), rng.random() < 0.85, rng)
+        side = -1 if (number + (rng.random() < 0.25)) % 2 else 1
+        if rng.random() < 0.65:
+            behind.append((layer, (FEET[0] + side * rng.uniform(28, 66), FEET[1] - rng.uniform(3, 30))))
+        else:  # not so near that nothing is left of him
+            before.append((layer, (FEET[0] + side * rng.uniform(46, 78), FEET[1] + rng.uniform(3, 22))))
+    nearness = lambda figure: figure[1][1]  # noqa: E731
+    return sorted(behind, key=nearness), sorted(before, key=nearness)
 
 
 def _occlude(canvas: Image.Image, parts: Image.Image, rng: np.random.Generator) -> None:

@@ -21,7 +21,7 @@ from scipy.io import savemat
 from tqdm.auto import tqdm
 
 from rga.drawn_people import scene
-from rga.drawn_people.camera import CAMERAS, METRE, Picture, take
+from rga.drawn_people.camera import CAMERAS, METRE, Crowd, Picture, take
 from rga.drawn_people.disk import Disk
 from rga.drawn_people.person import PRINTABLE, Person, describe, differences, lookalike, outfit, random_person
 from rga.io.atomic_write import atomic_folder
@@ -35,7 +35,11 @@ DETAIL_CHANCES = {"bag": 5, "backpack": 4, "hat": 4, "logo": 4, "shoes": 3, "hel
 BOXES = ("labeled", "detected")
 VERSION = 1  # of the drawing code: raise it when the same settings give other images
 KNOBS = "synthetic.json"
-NEW_KNOBS = {"same_clothes": 0.0}  # saved only when they are turned, so that older releases keep their names
+NEW_KNOBS = {
+    "same_clothes": 0.0,
+    "crowd": 0.0,
+}  # saved only when they are turned, so that older releases keep their names
+MOST_BESIDE = 4  # people of a crowd in an image
 MB_PER_PICTURE = 0.11  # both crops and both part maps
 
 
@@ -60,6 +64,7 @@ def draw_release(
     same_clothes: float = 0.0,
     occlusion: float = 0.25,
     light: float = 1.0,
+    crowd: float = 0.0,
     paper_scale: bool = False,
     workers: int | None = None,
 ) -> Path:
@@ -70,7 +75,7 @@ def draw_release(
         identities: people to train on and people to test on.
         images_per_camera: at most; three in ten (person, camera) have one fewer.
         seed: of everything random.
-        lookalikes, same_clothes, occlusion, light: how hard it is, each 0 to 1; see `rga.data.synthetic`.
+        lookalikes, same_clothes, occlusion, light, crowd: how hard it is, each 0 to 1; see `rga.data.synthetic`.
         paper_scale: 1467 people in five camera pairs, 767 to train on, instead of identities.
         workers: processes that draw, None for one per core but 8 at most; they change nothing but the time.
 
@@ -85,7 +90,15 @@ def draw_release(
     if root.exists():
         raise FileExistsError(f"{root} exists. Drawn people go into a new folder: remove it or name another.")
     settings = knobs(
-        identities, images_per_camera, seed, lookalikes, same_clothes, occlusion, light, paper_scale
+        identities,
+        images_per_camera,
+        seed,
+        lookalikes,
+        same_clothes,
+        occlusion,
+        light,
+        crowd,
+        paper_scale,
     )
     write(root, settings, workers)
     check(root, settings)
@@ -100,6 +113,7 @@ def knobs(
     same_clothes: float,
     occlusion: float,
     light: float,
+    crowd: float,
     paper_scale: bool,
 ) -> dict:
     """The settings of a release as they are saved in it; ValueError for settings that cannot be drawn."""
@@ -112,7 +126,7 @@ def knobs(
         raise ValueError(
             f"images_per_camera is 2 to {PER_CAMERA}, for which the release has room, got {images_per_camera}."
         )
-    new = {"same_clothes": float(same_clothes)}
+    new = {"same_clothes": float(same_clothes), "crowd": float(crowd)}
     for name, value in {"lookalikes": lookalikes, "occlusion": occlusion, "light": light, **new}.items():
         if not 0 <= value <= 1:
             raise ValueError(f"{name} is between 0 and 1, got {value}.")
@@ -232,7 +246,7 @@ def _view(seed: int, camera: int) -> Image.Image:
     return scene.paint(scene.SCENES[CAMERAS[camera].scene], rng, METRE)
 
 
-def _portray(settings: dict, member: Member) -> dict[int, Picture]:
+def _portray(settings: dict, member: Member, members: list[Member]) -> dict[int, Picture]:
     """All images of one member, by index; each from generators of its own, so that the order of drawing is free."""
     seed, who = settings["seed"], (member.pair, member.number)
     pictures = {}
@@ -249,8 +263,20 @@ def _portray(settings: dict, member: Member) -> dict[int, Picture]:
                 rng,
                 settings["occlusion"],
                 settings["light"],
+                _crowd(settings, member, members, index),
             )
     return pictures
+
+
+def _crowd(settings: dict, member: Member, members: list[Member], index: int) -> Crowd:
+    """Who walks along in an image: others of the set, who have images of their own, by the same cameras."""
+    chance = (NEW_KNOBS | settings)["crowd"]
+    if not chance:
+        return Crowd()
+    rng = np.random.default_rng([settings["seed"], 7, member.pair, member.number, index])
+    around = [m.person for m in members if (m.pair, m.train) == (member.pair, member.train) and m != member]
+    count = min(int((rng.random(MOST_BESIDE) < chance).sum()), len(around))
+    return Crowd(tuple(around[i] for i in rng.choice(len(around), count, replace=False)), rng)
 
 
 def stem(member: Member, index: int) -> str:
@@ -346,7 +372,7 @@ def _pictures(settings: dict, members: list[Member], workers: int | None) -> Ite
         workers = min(8, _cores())  # each imports torch: 0.4 GB
     workers = min(workers, len(members))
     if workers <= 1:
-        yield from (_portray(settings, member) for member in members)
+        yield from (_portray(settings, member, members) for member in members)
         return
     # Plain child processes: multiprocessing would run a caller's unguarded script once more in every worker, or
     # fork while torch's threads are running.
@@ -450,7 +476,8 @@ def serve() -> None:
     """What a child process of _pictures does: draw every workers-th member and hand the images over."""
     settings, workers, first = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     try:
-        for member in cast(settings)[first::workers]:
-            pickle.dump(_portray(settings, member), sys.stdout.buffer, protocol=5)
+        members = cast(settings)
+        for member in members[first::workers]:
+            pickle.dump(_portray(settings, member, members), sys.stdout.buffer, protocol=5)
     except BrokenPipeError:
         os._exit(1)  # who asked was killed

@@ -1,5 +1,7 @@
 """The networks: choose a backbone, and the attention behind each of its four stages."""
 
+import inspect
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -75,6 +77,8 @@ def create_model(
     weights: str | Path | None = None,
     init_gates: GateInit = "released",
     trained_size: tuple[int, int] | None = None,
+    stages: Sequence[int] = (1, 2, 3, 4),
+    reduction: int | None = None,
 ) -> ReIDModel:
     """A re-identification network: torchvision backbone, last stride 1, attention after its four stages.
 
@@ -89,6 +93,8 @@ def create_model(
         init_gates: "released" (gates start as random maps) or "identity" (they start at 1); non-local blocks have
             no gates.
         trained_size: build the network for images of this size, then move it to `size` with `resize`.
+        stages: behind which of the four stages the attention stands.
+        reduction: bottleneck ratio of the attention; None for its own default (RGA: 8).
 
     Returns:
         The model; `model.config` holds these arguments (weights in words), and checkpoints save it.
@@ -109,8 +115,17 @@ def create_model(
     remove_last_stride(network)
     num_features = remove_classifier(network)
     built_size = tuple(trained_size or size)
+    if not stages or set(stages) - {1, 2, 3, 4}:
+        raise ValueError(f"stages are some of 1, 2, 3 and 4, at least one, got {stages!r}.")
+    changed = {"stages": sorted(set(stages)), "reduction": reduction}
+    changed = {name: value for name, value in changed.items() if value not in ([1, 2, 3, 4], None)}
     if ATTENTION[attention] is not None:
-        attach(network, STAGES[backbone], partial(ATTENTION[attention], init_gates=init_gates), built_size)
+        make = partial(ATTENTION[attention], init_gates=init_gates)
+        if reduction is not None:
+            if "reduction" not in inspect.signature(make).parameters:
+                raise ValueError(f"attention {attention!r} has no bottleneck: leave reduction out.")
+            make = partial(make, reduction=reduction)
+        attach(network, [STAGES[backbone][stage - 1] for stage in sorted(set(stages))], make, built_size)
     model = ReIDModel(network, num_features, num_pids, built_size)
     model.config = {
         "backbone": backbone,
@@ -120,6 +135,7 @@ def create_model(
         "weights": described,
         "init_gates": init_gates,
         "trained_size": None,
+        **changed,  # only if not the default, so that checkpoints of earlier versions are the same
     }
     if fine_tuned and not moved:
         model.config["weights"] = load_own(model, source)

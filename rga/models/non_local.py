@@ -13,7 +13,7 @@ Letters: B images, N = H*W positions, E embedding dimensions.
 
 from torch import Tensor, nn
 
-from rga.models.gates import GateInit
+from rga.models.gates import GateInit, mark_last
 
 
 class NonLocal(nn.Module):
@@ -31,6 +31,7 @@ class NonLocal(nn.Module):
         self.out = nn.Conv2d(embed_dim, channels, 1, bias=False)
         self.out_norm = nn.BatchNorm2d(channels)
         nn.init.zeros_(self.out_norm.weight)
+        mark_last(self.out_norm)
 
     def relations(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, N), positions in row-major order: R[:, i, j] weighs j in the mixture of i."""
@@ -50,6 +51,7 @@ class SimplifiedNonLocal(nn.Module):
         self.key = nn.Conv2d(channels, 1, 1)
         self.attend = nn.Softmax(dim=-1)
         self.value = nn.Conv2d(channels, channels, 1)
+        mark_last(self.value)
         for parameter in self.value.parameters():
             nn.init.zeros_(parameter)
 

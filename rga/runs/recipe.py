@@ -35,6 +35,10 @@ CHOICES |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detect
 CHOICES |= {"protocol": ("new", "classic"), "precision": PRECISIONS, "resume": (True, False, "auto")}
 LEAST = {"p": 2, "k": 2, "epochs": 1, "accumulate": 1, "save_every": 1, "keep": 1}
 LEAST |= {"split": 0, "seed": 0, "workers": 0, "evaluate_every": 0}
+# Knobs of drawn people (`rga.data.synthetic.load`), and what makes a value of the text of each.
+KNOBS: dict[str, Callable] = {"identities": lambda text: tuple(map(int, text.split("x"))), "seed": int}
+KNOBS |= {"images_per_camera": int, "only": str}
+KNOBS |= dict.fromkeys(("lookalikes", "same_clothes", "occlusion", "light", "crowd"), float)
 PATHS = {"out": (), "root": (None,), "cache": (True, False), "weights": ("random", "imagenet")}
 
 
@@ -70,11 +74,16 @@ class Recipe:
         str | None,
         "regular expression with groups pid and camid for file names, see data/README.md (own images)",
     ] = None
+    drawn: Annotated[
+        str | None, "knobs of drawn people that are not at their default, such as 'crowd=1 seed=3'"
+    ] = None
     backbone: Annotated[str, _any_of(STAGES)] = "resnet50"
     attention: Annotated[str, f"after each stage: {_any_of(ATTENTION)}"] = "rga_sc"
     init_gates: Annotated[str, "released: gates start as random maps, or identity: they start open"] = (
         "released"
     )
+    stages: Annotated[str, "behind which stages attention stands, such as 23"] = "1234"
+    reduction: Annotated[int | None, "bottleneck ratio of the attention; None: its own, 8 for RGA"] = None
     weights: Annotated[str, "random, imagenet or the path of a state dict or checkpoint"] = "imagenet"
     size: Annotated[tuple[int, int], "height x width of the images, such as 256x128"] = (256, 128)
     p: Annotated[int, "identities in a batch, of all processes together"] = 16
@@ -82,6 +91,7 @@ class Recipe:
     every_image: Annotated[bool, "an epoch holds every image, instead of k images of each identity"] = False
     epochs: Annotated[int, "epochs of training"]
     lr: Annotated[float, "Adam's learning rate at its highest, after warm-up"] = 8e-4
+    gate_lr: Annotated[float, "learning-rate multiplier of the last layer of each attention"] = 1.0
     schedule: Annotated[
         str, "learning-rate schedule: paper (warm-up, steps) or short (warm-up, cosine annealing)"
     ] = "paper"
@@ -116,7 +126,8 @@ class Recipe:
         }
         if "weights" in plain:
             plain["weights"] = str(plain["weights"])  # a checkpoint's config holds no paths
-        vars(self).update(plain, size=_size(self.size))
+        # papermill makes an int of 23.
+        vars(self).update(plain, size=_size(self.size), stages=str(self.stages))
 
     @property
     def checkpoint(self) -> Path:
@@ -127,7 +138,10 @@ class Recipe:
         known = inspect.signature(DATASETS[self.dataset]).parameters
         names = ("boxes", "protocol", "split", "allow_missing", "pattern")
         root = self.root or (None if self.dataset == "synthetic" else ROOT / "data" / self.dataset)
-        return data.load(self.dataset, root, **{name: getattr(self, name) for name in names if name in known})
+        given = {name: getattr(self, name) for name in names if name in known}
+        return data.load(
+            self.dataset, root, **given | (knobs(self.drawn) if self.dataset == "synthetic" else {})
+        )
 
     def make_model(self, num_pids: int) -> ReIDModel:
         """The network of this run before training, on the CPU; `seed` decides its random weights.
@@ -142,6 +156,8 @@ class Recipe:
             size=self.size,
             weights=None if self.weights == "random" else self.weights,
             init_gates=self.init_gates,
+            stages=[int(stage) for stage in self.stages],
+            reduction=self.reduction,
         )
         if self.weights == "random" and self.schedule == "paper":
             logger.warning(
@@ -186,10 +202,33 @@ def _check(values: dict[str, Any]) -> None:
             raise ValueError(f"{name} must be {' or '.join([*map(str, others), 'a path'])}, got {value!r}.")
     if not isinstance(pattern := values["pattern"], str | None):
         raise ValueError(f"pattern must be None or a regular expression, got {pattern!r}.")
-    lr = values["lr"]
-    if not isinstance(lr, Real) or isinstance(lr, bool) or not 0 < lr < math.inf:
-        raise ValueError(f"lr must be a number above 0, got {lr!r}.")
+    if not str(values["stages"]) or set(str(values["stages"])) - set("1234"):
+        raise ValueError(f"stages must be some of 1234, such as 23, got {values['stages']!r}.")
+    if not isinstance(reduction := values["reduction"], int | None) or reduction in (True, False, 0):
+        raise ValueError(f"reduction must be None or a whole number of at least 1, got {reduction!r}.")
+    knobs(values["drawn"])
+    for name in ("lr", "gate_lr"):
+        value = values[name]
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < math.inf:
+            raise ValueError(f"{name} must be a number above 0, got {value!r}.")
     check_division(values["p"], values["accumulate"])
+
+
+def knobs(text: str | None) -> dict[str, Any]:
+    """Options of `rga.data.synthetic.load` written as "crowd=1 seed=3"; ValueError for what is none."""
+    if not isinstance(text, str | None):
+        raise ValueError(f"drawn must be None or text such as 'crowd=1 seed=3', got {text!r}.")
+    given = {}
+    for word in (text or "").split():
+        name, _, value = word.partition("=")
+        try:
+            given[name] = KNOBS[name](value)
+        except (KeyError, ValueError):
+            raise ValueError(
+                f"drawn holds knobs of drawn people, such as 'crowd=1 seed=3', and {word!r} is none: expected "
+                f"{', '.join(KNOBS)}, each as name=value."
+            ) from None
+    return given
 
 
 def _path(path: str | Path) -> Path:

@@ -1,5 +1,6 @@
 """What `rga.fit` refuses before it trains, and what it says when the loss becomes NaN."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,11 +24,14 @@ def check_fit(
     save_every: int,
     keep: int,
     resume: bool | str,
+    gate_lr: float,
 ) -> None:
     """All checks of the arguments of `rga.fit`, which are these; ValueError for the first that cannot be."""
     check_labels(model, samples)
     check_saving(path, save_every, keep, resume)
     check_division(p, accumulate)
+    if not 0 < gate_lr < math.inf:
+        raise ValueError(f"gate_lr multiplies the learning rate: expected a number above 0, got {gate_lr!r}.")
     if graphs:
         check_graphs(next(model.parameters()).device, accumulate, compile)
 

@@ -24,7 +24,7 @@ from rga.training.log import Log
 from rga.training.lr_schedule import paper_schedule
 from rga.training.resume import TrainingState, digest, image_digests, should_resume
 from rga.training.rng_state import set_rng_state
-from rga.training.step import NonFiniteLossError, prepare_network, training_step
+from rga.training.step import NonFiniteLossError, make_optimizer, prepare_network, training_step
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ def fit(
     k: int = 4,
     every_image: bool = False,
     lr: float = 8e-4,
+    gate_lr: float = 1.0,
     schedule: Callable[[Optimizer], LRScheduler] = paper_schedule,
     weight_decay: float = 5e-4,
     smoothing: float = 0.1,
@@ -71,6 +72,7 @@ def fit(
         k: images of each identity in a batch.
         every_image: an epoch holds each image at least once, instead of k images of each identity.
         lr: Adam's learning rate, at its highest.
+        gate_lr: learning-rate multiplier of the last layer of each attention (`rga.models.gates.last_layers`).
         schedule: optimizer -> learning-rate scheduler, stepped once an epoch.
         weight_decay: Adam's (L2).
         smoothing: label smoothing of the identity loss.
@@ -106,7 +108,7 @@ def fit(
             saved then, so the last checkpoint is a good one.
     """
     device = next(model.parameters()).device
-    checks.check_fit(model, samples, p, accumulate, graphs, compile, path, save_every, keep, resume)
+    checks.check_fit(model, samples, p, accumulate, graphs, compile, path, save_every, keep, resume, gate_lr)
 
     # The network, its batches, its optimizer.
     if channels_last:
@@ -119,8 +121,7 @@ def fit(
         loader = train_loader(
             samples, model.size, p, k, seed, workers, cache, every_image=every_image, share=share
         )
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr, weight_decay=weight_decay, fused=fused)
+    optimizer = make_optimizer(model, lr, gate_lr, weight_decay, fused)
     scheduler, scaler = schedule(optimizer), make_scaler(device, precision)
 
     # Resume where a checkpoint left off.
@@ -128,7 +129,13 @@ def fit(
     settings |= {"samples": digest(samples), "processes": distributed.world_size()}
     settings |= {"epochs": epochs, "precision": precision, "accumulate": accumulate}
     settings |= {"sync_norm": sync_norm, "gather": gather}
-    settings |= {"lr": lr, "weight_decay": weight_decay, "smoothing": smoothing, "margin": margin}
+    settings |= {
+        "lr": lr,
+        "gate_lr": gate_lr,
+        "weight_decay": weight_decay,
+        "smoothing": smoothing,
+        "margin": margin,
+    }
     state = TrainingState(model, optimizer, scheduler, scaler, settings)
     logs, rng_state = state.load(path, len(loader)) if should_resume(path, resume) else ([], None)
     if path is not None and distributed.rank() == 0:

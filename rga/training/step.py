@@ -25,6 +25,7 @@ from rga.data.loaders import Batch, network_input
 from rga.device import distributed
 from rga.device.cuda_graphs import make_graphed
 from rga.device.precision import Precision, autocast, matmul_precision
+from rga.models.gates import last_layers
 from rga.training.losses import batch_hard, check_pairs, identity_loss
 
 
@@ -133,6 +134,19 @@ def micro_batches(batch: Batch, count: int) -> Iterator[Batch]:
 def gradient_sync(network: nn.Module, last: bool) -> AbstractContextManager:
     """DistributedDataParallel averages gradients over processes in backward: once a step, at the last micro-batch."""
     return nullcontext() if last or distributed.world_size() == 1 else network.no_sync()
+
+
+def make_optimizer(
+    model: nn.Module, lr: float, gate_lr: float = 1.0, weight_decay: float = 5e-4, fused: bool = True
+) -> Optimizer:
+    """Adam for the weights that require gradients; `gate_lr` times `lr` for those that end an attention."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [{"params": trained}]
+    if gate_lr != 1 and (gates := [gate for gate in last_layers(model) if gate.requires_grad]):
+        ids = set(map(id, gates))
+        groups = [{"params": [weight for weight in trained if id(weight) not in ids]}]
+        groups.append({"params": gates, "lr": gate_lr * lr})
+    return torch.optim.Adam(groups, lr, weight_decay=weight_decay, fused=fused)
 
 
 def prepare_network(
