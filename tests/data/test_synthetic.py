@@ -52,8 +52,8 @@ def test_without_a_root_they_are_drawn_where_data_lies(tmp_path, monkeypatch):
 
 
 def test_the_folder_is_named_after_the_settings():
-    usual = release.knobs((150, 70), 5, 0, 0.2, 0.0, 0.25, 1.0, False)
-    turned = release.knobs((150, 70), 5, 0, 0.2, 0.5, 0.25, 1.0, False)
+    usual = release.knobs((150, 70), 5, 0, 0.2, 0.0, 0.25, 1.0, 0.0, False)
+    turned = release.knobs((150, 70), 5, 0, 0.2, 0.5, 0.25, 1.0, 0.0, False)
     assert synthetic._folder(usual) == "synthetic-150x70-seed0-bf872c51"
     assert synthetic._folder(turned) != synthetic._folder(usual)
 

@@ -30,6 +30,7 @@ def cast(**turned) -> list[release.Member]:
         "seed": 0,
         "lookalikes": 0.2,
         "same_clothes": 0.0,
+        "crowd": 0.0,
     }
     return release.cast(
         release.knobs(**usual | {"occlusion": 0.25, "light": 1.0, "paper_scale": False} | turned)
@@ -153,7 +154,30 @@ def test_same_seed_same_bytes_with_any_number_of_workers(root, tmp_path):
 
 def test_a_knob_that_is_not_turned_leaves_no_trace(root):
     assert "same_clothes" not in json.loads((root / release.KNOBS).read_text())
-    assert release.knobs((150, 70), 5, 0, 0.2, 0.5, 0.25, 1.0, False)["same_clothes"] == 0.5
+    assert release.knobs((150, 70), 5, 0, 0.2, 0.5, 0.25, 1.0, 0.0, False)["same_clothes"] == 0.5
+
+
+def test_a_crowd_is_of_others_in_front_of_the_same_cameras():
+    settings = release.knobs((30, 10), 2, 0, 0.2, 0.0, 0.25, 1.0, 1.0, False)
+    members = release.cast(settings)
+    for member in members:
+        crowd = release._crowd(settings, member, members, member.cameras[0][0]).people
+        near = [m.person for m in members if (m.pair, m.train) == (member.pair, member.train)]
+        assert len(crowd) == min(release.MOST_BESIDE, len(near) - 1)
+        assert all(person in near and person != member.person for person in crowd)
+
+
+def test_a_crowd_changes_the_image_around_a_person_and_little_of_him():
+    settings = release.knobs((6, 6), 2, 0, 0.0, 0.0, 0.0, 1.0, 0.0, False)
+    member, *others = release.cast(settings)
+    alone = release._portray(settings, member, [member, *others])
+    crowded = release._portray(settings | {"crowd": 1.0}, member, [member, *others])
+    for index, picture in alone.items():
+        before, after = picture.labeled_parts > 0, crowded[index].labeled_parts > 0
+        assert before.shape == after.shape  # the box is his
+        assert after.sum() > 0.4 * before.sum() and not (after & ~before).any()
+        changed = (picture.labeled.astype(int) != crowded[index].labeled).any(2)
+        assert changed[~before].mean() > 0.5
 
 
 def test_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):

@@ -7,7 +7,8 @@ from helpers.devices import DEVICES
 from helpers.released_weights import GOLDEN, draw, fill
 
 from rga.device.precision import autocast, matmul_precision
-from rga.models import STAGES, create_model, released_state_dict
+from rga.models import RGA, STAGES, RelationScore, create_model, released_state_dict
+from rga.training.checkpoint import load_model, save
 from rga.training.losses import identity_loss, triplet_loss
 
 GOLDEN_NETWORKS = {"rgas": "rga_s", "rgac": "rga_c", "rgasc": "rga_sc"}
@@ -143,3 +144,17 @@ def test_model_keeps_its_configuration():
     model = create_model("resnet18", "rga_s", num_pids=2, size=(64, 32))
     assert model.config["attention"] == "rga_s"
     assert model.config["weights"] == "random initialisation (no pretraining)"
+
+
+def test_attention_after_some_stages_only(tmp_path):
+    options = {"num_pids": 3, "size": (64, 32), "stages": (3, 2), "reduction": 4}
+    model = create_model("resnet18", "rga_sc", **options)
+    behind = {name.split(".")[1] for name, module in model.named_modules() if isinstance(module, RGA)}
+    assert behind == {"layer2", "layer3"}
+    assert {module.reduction for module in model.modules() if isinstance(module, RelationScore)} == {4}
+    save(tmp_path / "x.pt", model)
+    torch.testing.assert_close(load_model(tmp_path / "x.pt").state_dict(), model.state_dict(), rtol=0, atol=0)
+    with pytest.raises(ValueError, match="stages are some of 1, 2, 3 and 4"):
+        create_model("resnet18", **options | {"stages": (0, 1)})
+    with pytest.raises(ValueError, match="'snl' has no bottleneck: leave reduction out"):
+        create_model("resnet18", "snl", **options)

@@ -12,9 +12,10 @@ from PIL import Image
 from store_notebooks import FOLDER
 
 import rga
+from rga.data import synthetic
 from rga.io.paths import ROOT
 from rga.runs import recipes
-from rga.runs.recipe import CHOICES, Recipe
+from rga.runs.recipe import CHOICES, KNOBS, Recipe, knobs
 from rga.training.lr_schedule import paper_schedule
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Recipe)}
@@ -77,6 +78,14 @@ def test_an_unknown_choice_names_the_others(name):
         ({"lr": 0}, "lr must be a number above 0"),
         ({"lr": "fast"}, "lr must be a number above 0, got 'fast'"),
         ({"lr": float("inf")}, "lr must be a number above 0, got inf"),
+        ({"gate_lr": -1}, "gate_lr must be a number above 0, got -1"),
+        ({"drawn": "crowd"}, "'crowd' is none: expected identities, seed"),
+        ({"drawn": "crowds=1"}, "'crowds=1' is none"),
+        ({"drawn": "seed=one"}, "'seed=one' is none"),
+        ({"drawn": 1}, "drawn must be None or text such as 'crowd=1 seed=3', got 1"),
+        ({"stages": 5}, "stages must be some of 1234, such as 23, got 5"),
+        ({"stages": ""}, "stages must be some of 1234"),
+        ({"reduction": 0}, "reduction must be None or a whole number of at least 1, got 0"),
         ({"compile": "false"}, "compile must be True or False, got 'false'"),
         ({"tensorboard": 1}, "tensorboard must be True or False, got 1"),
         ({"resume": 1}, "unknown resume 1: choose one of True, False, auto"),
@@ -113,6 +122,26 @@ def test_the_papers_recipe_does_not_train_from_random_weights_silently(tmp_path,
         recipes.paper().make_model(767)
     recipes.paper(weights="random", backbone="resnet18").make_model(767)
     assert "the paper's schedule with random weights" in caplog.text
+
+
+def test_drawn_people_by_their_knobs(tmp_path):
+    text = "identities=4x2 images_per_camera=2 crowd=0.5 only=person"
+    assert knobs(text) == {"identities": (4, 2), "images_per_camera": 2, "crowd": 0.5, "only": "person"}
+    assert knobs(None) == knobs("") == {}
+    splits = recipes.quick(root=tmp_path / "people", drawn=text).load_data()
+    assert splits.num_pids == 4 and splits.name.endswith("only the person")
+
+
+def test_every_knob_is_an_option_of_drawn_people():
+    assert KNOBS.keys() == inspect.signature(synthetic.load).parameters.keys() - {
+        "root", "boxes", "protocol", "split", "paper_scale", "workers",
+    }  # fmt: skip
+
+
+def test_stages_and_reduction_reach_the_network():
+    model = recipes.quick(stages=23, reduction=4).make_model(3)
+    assert model.config["stages"] == [2, 3] and model.config["reduction"] == 4
+    assert "stages" not in recipes.quick().make_model(3).config
 
 
 def test_loads_its_data_with_the_options_that_the_set_knows(tmp_path):

@@ -7,8 +7,9 @@ from helpers.small_network import network
 import rga
 from rga.data import network_input, train_loader
 from rga.device.precision import make_scaler
+from rga.models.gates import last_layers
 from rga.training.losses import identity_loss, triplet_loss
-from rga.training.step import NonFiniteLossError, training_step
+from rga.training.step import NonFiniteLossError, make_optimizer, training_step
 
 SCALER = make_scaler(torch.device("cpu"), "fp32")
 
@@ -21,8 +22,7 @@ def batch(samples):
 def prepared(lr=3e-4):
     """A network and its optimizer, as `rga.fit` makes them."""
     model = network().to(memory_format=torch.channels_last).train()
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return model, torch.optim.Adam(trained, lr, weight_decay=5e-4, fused=True)
+    return model, make_optimizer(model, lr)
 
 
 def by_hand(model, optimizer, *parts):
@@ -55,6 +55,20 @@ def test_fit_is_this_step_batch_after_batch(samples):
     constant = {"lr": 3e-4, "schedule": lambda o: torch.optim.lr_scheduler.ConstantLR(o, 1.0)}
     logs = rga.fit(network(), samples, epochs=2, p=2, k=3, **constant)
     assert [(log.identity, log.triplet) for log in logs] == [(r.identity, r.triplet) for r in results]
+
+
+def test_gates_have_a_learning_rate_of_their_own(batch):
+    model = network().to(memory_format=torch.channels_last).train()
+    optimizer = make_optimizer(model, lr=1e-4, gate_lr=20)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    training_step(model, batch, optimizer, SCALER)
+    gates = set(map(id, last_layers(model)))
+    moved = {name: (weight - before[name]).abs().max().item() for name, weight in model.named_parameters()}
+    # Adam's first step is its learning rate for any gradient, and 0 for none.
+    fast = [moved[name] for name, weight in model.named_parameters() if id(weight) in gates]
+    slow = [moved[name] for name, weight in model.named_parameters() if id(weight) not in gates]
+    assert max(fast) == pytest.approx(2e-3, rel=0.01) and max(slow) == pytest.approx(1e-4, rel=0.01)
+    assert [len(group["params"]) for group in optimizer.param_groups][1:] == [len(fast)]
 
 
 def test_micro_batches_add_up_to_the_mean_of_their_losses(batch):
