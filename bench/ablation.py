@@ -7,7 +7,8 @@
 A run is named SET-ATTENTION-SEED and is the recipe `quick` with that attention and seed; finished runs are in the
 file and are not repeated. --choose trains the candidates for each attention's `gate_lr` on people of another drawing
 (seed 1; test people of seed 0 take no part) and writes results/ablation_choice.json, which the other runs read. --draw
-only draws the people of the sets and caches their images. Of CUHK03 only camera pair 1 is needed: 40 epochs, from random weights.
+only draws the people of the sets and caches their images. Of CUHK03 only camera pair 1 is needed: 40 epochs, from
+random weights.
 """
 
 import argparse
