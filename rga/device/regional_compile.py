@@ -13,13 +13,15 @@ class CompiledRegions(nn.Module):
     convolutions it cannot improve. Nothing in the network is replaced: names, state dict and hooks stay, and an
     evaluation between two steps, whose batches have other shapes, compiles nothing. Shapes are static.
 
-    network: its parameters and buffers are this module's, too. regions: modules of it.
+    network: its parameters and buffers are this module's, too. regions: modules of it. backend: torch.compile's.
     """
 
-    def __init__(self, network: nn.Module, regions: Iterable[nn.Module]) -> None:
+    def __init__(self, network: nn.Module, regions: Iterable[nn.Module], backend: str = "inductor") -> None:
         super().__init__()
         self.network = network
-        self.compiled = [(module, torch.compile(module.forward, dynamic=False)) for module in regions]
+        self.compiled = [
+            (module, torch.compile(module.forward, dynamic=False, backend=backend)) for module in regions
+        ]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         for module, forward in self.compiled:

@@ -11,7 +11,7 @@ from rga.device.regional_compile import CompiledRegions
 def compiled(monkeypatch):
     """What is called compiled; nothing is compiled in truth."""
     called = []
-    compile = lambda function, dynamic: lambda x: called.append(function.__self__) or function(x)  # noqa: E731
+    compile = lambda function, **_: lambda x: called.append(function.__self__) or function(x)  # noqa: E731
     monkeypatch.setattr(torch, "compile", compile)
     return called
 
