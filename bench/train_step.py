@@ -1,7 +1,8 @@
 """What RGA costs: a training step of ResNet-50 plain, with RGA-SC, and with RGA-SC in the literal N x N form.
 
     python bench/train_step.py [--rounds 3] [--steps 3] [--batch 16] [--size 256 128] [--precisions fp32 bf16]
-                               [--modes eager kept compiled graphs] [--cache FOLDER] [--out bench/train_step.json]
+                               [--modes eager kept compiled graphs attention] [--backbone resnet50] [--cache FOLDER]
+                               [--out bench/train_step.json]
 
 Every variant runs in processes of its own (peak memory is the whole process's, its resident set size), in turn, round
 by round, so that a machine whose speed drifts slows all of them. The literal form is `rga.models.literal_rga`; all
@@ -9,8 +10,10 @@ variants are channels-last. On a CUDA device, memory is the allocator's peak. "c
 steps count once it has compiled; compile time is measured separately, in the first round, which starts with an empty
 cache, or with the one in FOLDER. "kept" is eager with freed memory kept (`rga.device.cpu_memory.keep_memory`), as
 `rga.runs.train` does; "graphs", on a CUDA device only, is `rga.device.cuda_graphs`, as graphs=True of `rga.fit`, for
-training, and eager for inference. Inference is eval() without gradients, measured in the same process after training;
-its peak is known on a CUDA device only, where gradients and optimizer state are dropped before it.
+training, and eager for inference; "attention" has the attention alone compiled (`rga.device.regional_compile`), for
+training inside CUDA graphs where there is a CUDA device. Inference is eval() without gradients, measured in the same
+process after training; its peak is known on a CUDA device only, where gradients and optimizer state are dropped before
+it.
 
 "Of the ceiling" (FLOPS utilisation): the operations of a training step's convolutions and matrix products, as
 torch.utils.flop_counter counts them, over its time, as a share of the throughput of one large square matrix product on
@@ -35,13 +38,16 @@ from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 from rga.device.cpu_memory import keep_memory
 from rga.device.cuda_graphs import make_graphed
 from rga.device.precision import PRECISIONS, autocast, matmul_precision
+from rga.device.regional_compile import CompiledRegions
 from rga.io.json_files import write_json
 from rga.io.provenance import provenance
 from rga.models import RGA, create_model
+from rga.models.attaching import attached
 from rga.models.literal_rga import LiteralRGA
 from rga.training.losses import batch_hard, identity_loss
 
 VARIANTS = ("plain", "rga_sc", "literal")
+MODES = ("eager", "kept", "compiled", "graphs", "attention")
 WARMUP = 2
 EDGE = {"cpu": 2048, "cuda": 8192}  # of the square product: long enough to fill the device
 
@@ -52,14 +58,45 @@ def flops_of_baddbmm(sum_shape, left_shape, right_shape, **kwargs):
     return 2 * left_shape.numel() * right_shape[-1]
 
 
-def build(variant, size=(256, 128)):
+def build(variant, size=(256, 128), backbone="resnet50"):
     torch.manual_seed(0)
-    model = create_model("resnet50", "none" if variant == "plain" else "rga_sc", num_pids=767, size=size)
+    model = create_model(backbone, "none" if variant == "plain" else "rga_sc", num_pids=767, size=size)
     if variant == "literal":
         for name, module in list(model.named_modules()):
             if isinstance(module, RGA):
                 model.set_submodule(name, LiteralRGA(module))
+                model.get_submodule(name).is_attached = True
     return model.train()
+
+
+def called_for(mode, model, shape, precision, backend="inductor"):
+    """What is called in place of the model, for training and for inference."""
+    device = next(model.parameters()).device
+    if mode == "compiled":
+        return (torch.compile(model, backend=backend),) * 2
+    called = CompiledRegions(model, attached(model), backend) if mode == "attention" else model
+    graphs = mode == "graphs" or (mode == "attention" and device.type == "cuda")
+    return make_graphed(called, shape, precision) if graphs else called, called
+
+
+def training(model, precision, batch, size):
+    """A training step as a function of what is called in place of the model, and its images."""
+    device = next(model.parameters()).device
+    learned = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(learned, 8e-4, weight_decay=5e-4, fused=True)
+    images = torch.randn(batch, 3, *size, device=device).to(memory_format=torch.channels_last)
+    labels = torch.arange(batch, device=device) // 4
+
+    def train(network):
+        optimizer.zero_grad()  # before the forward pass: the old gradients need not live beside the activations
+        with autocast(device, precision):
+            output = network(images)
+        loss = identity_loss(output.logits.float(), labels) + batch_hard(output.feature.float(), labels)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return train, images, optimizer
 
 
 def peak_mib(device):
@@ -108,29 +145,19 @@ def measure(variant, precision, mode, args):
     if mode == "kept":
         keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = build(variant, args.size).to(device, memory_format=torch.channels_last)
-    learned = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(learned, 8e-4, weight_decay=5e-4, fused=True)
-    images = torch.randn(args.batch, 3, *args.size, device=device).to(memory_format=torch.channels_last)
-    labels = torch.arange(args.batch, device=device) // 4
-    called = torch.compile(model) if mode == "compiled" else model
-    trained = make_graphed(model, images.shape, precision) if mode == "graphs" else called
-
-    def train(network=trained):
-        optimizer.zero_grad()  # before the forward pass: the old gradients need not live beside the activations
-        with autocast(device, precision):
-            output = network(images)
-        loss = identity_loss(output.logits.float(), labels) + batch_hard(output.feature.float(), labels)
-        loss.backward()
-        optimizer.step()
-        loss.item()
+    model = build(variant, args.size, args.backbone).to(device, memory_format=torch.channels_last)
+    train, images, optimizer = training(model, precision, args.batch, args.size)
+    start = time.perf_counter()
+    trained, called = called_for(mode, model, images.shape, precision, args.backend)
+    train(trained)
+    first = time.perf_counter() - start
+    timed(lambda: train(trained), WARMUP - 1)
 
     def infer():
         with torch.no_grad(), autocast(device, precision):
             called(images).embedding.sum().item()
 
-    first, *_ = timed(train, WARMUP)
-    seconds = timed(train, args.steps)
+    seconds = timed(lambda: train(trained), args.steps)
     peak = peak_mib(device)
     with FlopCounterMode(display=False) as operations:
         train(model)
@@ -139,13 +166,14 @@ def measure(variant, precision, mode, args):
         optimizer.zero_grad()
         optimizer.state.clear()
         torch.cuda.reset_peak_memory_stats()
-    timed(infer, WARMUP)
+    first_inference, *_ = timed(infer, WARMUP)
     inference = timed(infer, args.steps)
     return {
         "seconds": seconds,
         "inference": inference,
         "inference_peak_mib": peak_mib(device) if device.type == "cuda" else None,
         "compile": first - statistics.median(seconds),
+        "compile_inference": first_inference - statistics.median(inference),
         "peak_mib": peak,
         "operations": operations.get_total_flops(),
         "ceiling": ceiling(device, precision),
@@ -154,6 +182,7 @@ def measure(variant, precision, mode, args):
 
 def run(variant, precision, mode, cache, args):
     options = ["--one", variant, precision, mode, "--size", *args.size, "--batch", args.batch]
+    options += ["--backbone", args.backbone, "--backend", args.backend]
     return run_script(__file__, *options, "--steps", args.steps, TORCHINDUCTOR_CACHE_DIR=cache)
 
 
@@ -191,7 +220,7 @@ def compare(precision, mode, args):
         result["inference_peak_mib"] = {
             v: statistics.median(r["inference_peak_mib"] for r in runs[v]) for v in VARIANTS
         }
-    if mode == "compiled":
+    if mode in ("compiled", "attention"):
         result["compile_seconds"] = {v: runs[v][0]["compile"] for v in VARIANTS}
     return result
 
@@ -227,7 +256,9 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", nargs=2, type=int, default=(256, 128), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS)
-    parser.add_argument("--modes", nargs="+", choices=("eager", "kept", "compiled", "graphs"))
+    parser.add_argument("--modes", nargs="+", choices=MODES)
+    parser.add_argument("--backbone", default="resnet50")
+    parser.add_argument("--backend", default="inductor", help="of torch.compile")
     parser.add_argument(
         "--cache", type=Path, help="torch.compile's cache; without it, a new one in each comparison"
     )
@@ -240,13 +271,13 @@ def main():
     on_gpu = torch.cuda.is_available()
     precisions = args.precisions or (["fp32", "tf32", "bf16"] if on_gpu else ["fp32", "bf16"])
     modes = args.modes or ["eager", "graphs" if on_gpu else "kept", "compiled"]
-    if "compiled" in modes and not can_compile():
-        modes.remove("compiled")
+    if {"compiled", "attention"} & {*modes} and not (on_gpu or can_compile()):
+        modes = [mode for mode in modes if mode not in ("compiled", "attention")]
     start = time.perf_counter()
     results = {
         f"{precision} {mode}": compare(precision, mode, args) for mode in modes for precision in precisions
     }
-    settings = {"network": "resnet50"}
+    settings = {"network": args.backbone}
     settings |= {key: vars(args)[key] for key in ("size", "batch", "rounds", "steps")}
     settings["seconds"] = time.perf_counter() - start
     write_json(args.out, {"settings": settings, "results": results, "provenance": provenance()})

@@ -26,8 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "profile":
             continue
         kind, words = hint.__origin__, hint.__metadata__[0].replace("%", "%%")
-        if kind is bool:
+        literals = [word for part in typing.get_args(kind) for word in typing.get_args(part)]
+        if kind is bool or literals:
             parser.add_argument(*flags(name), action=argparse.BooleanOptionalAction, default=None, help=words)
+            for word in literals:  # as --switch=word: after a space it would be the positional argument
+                option = f"{flags(name)[0]}={word}"
+                parser.add_argument(
+                    option, dest=name, action="store_const", const=word, help="instead of true or false"
+                )
         else:
             read = kind if kind in (int, float) else _value
             metavar = kind.__name__.upper() if read in (int, float) else name.upper()

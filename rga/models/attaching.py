@@ -1,4 +1,4 @@
-"""attach: insert an attention after named stages of any network."""
+"""attach: insert an attention after named stages of any network, and find it again."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -27,12 +27,18 @@ def attach(
     for name, x_BCHW in _maps(network, stages, size).items():
         stage, (channels, *map_size) = network.get_submodule(name), x_BCHW.shape[1:]
         module = attention(channels, tuple(map_size)).to(x_BCHW).train(stage.training)
+        module.is_attached = True  # for `attached`; not part of the state dict
         if isinstance(stage, nn.Sequential):
             stage.append(module)
         else:
             network.set_submodule(name, nn.Sequential(stage, module))
             network.get_submodule(name).training = stage.training  # train() would reach into the stage
     return network
+
+
+def attached(network: nn.Module) -> list[nn.Module]:
+    """The modules that `attach` has inserted, whatever their class; `create_model` inserts one behind each stage."""
+    return [module for module in network.modules() if getattr(module, "is_attached", False)]
 
 
 def _maps(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import torch
 from torch.optim import Optimizer
@@ -33,6 +33,7 @@ SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
 CHOICES = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
 CHOICES |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
 CHOICES |= {"protocol": ("new", "classic"), "precision": PRECISIONS, "resume": (True, False, "auto")}
+CHOICES |= {"compile": (True, False, "attention")}
 LEAST = {"p": 2, "k": 2, "epochs": 1, "accumulate": 1, "save_every": 1, "keep": 1}
 LEAST |= {"split": 0, "seed": 0, "workers": 0, "evaluate_every": 0}
 # Knobs of drawn people (`rga.data.synthetic.load`), and what makes a value of the text of each.
@@ -97,7 +98,10 @@ class Recipe:
     ] = "paper"
     seed: Annotated[int, "decides weights, batches and augmentation"] = 0
     precision: Annotated[str, "fp32, tf32, or mixed precision (autocast): bf16, fp16"] = "fp32"
-    compile: Annotated[bool, "torch.compile: a minute at the start, quicker steps"] = False
+    compile: Annotated[
+        bool | Literal["attention"],
+        "torch.compile: a minute at the start, quicker steps; attention: of the attention alone",
+    ] = False
     graphs: Annotated[bool, "CUDA graphs, on one GPU: a pass is launched at once, not kernel by kernel"] = (
         False
     )

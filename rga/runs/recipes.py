@@ -85,7 +85,7 @@ def fast(dataset: str = "cuhk03", boxes: str = "labeled", **changes: object) -> 
 
     python -m rga train fast --root PATH [--dataset market1501]
 
-    On one GPU it has CUDA graphs, unless `compile` or `accumulate` is set.
+    On one GPU it has CUDA graphs, unless `compile` is true or `accumulate` is set.
     Why it should get far sooner: the paper warms up for 20 epochs and lowers its rate until epoch 360, and gates that
     start as random maps cost the first epochs nearly everything (results/README.md has what that is in a short run).
     Hardware: one GPU that multiplies bfloat16. Time: not measured as a whole; an H100 trained on 2300 images a second
@@ -93,7 +93,7 @@ def fast(dataset: str = "cuhk03", boxes: str = "labeled", **changes: object) -> 
     """
     # torchrun says how many processes there are.
     alone = torch.cuda.is_available() and os.environ.get("WORLD_SIZE", "1") == "1"
-    graphs = alone and not changes.get("compile") and changes.get("accumulate", 1) == 1
+    graphs = alone and changes.get("compile") is not True and changes.get("accumulate", 1) == 1
     settings = {"init_gates": "identity", "epochs": 120, "schedule": "short", "precision": "bf16"}
     changes = settings | {"graphs": graphs} | changes
     return paper(dataset, boxes, **{"profile": "fast", "out": Path("runs/fast")} | changes)

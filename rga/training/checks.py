@@ -3,13 +3,16 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
+from torch import nn
 
 from rga.data.loaders import Batch
 from rga.data.samples import TrainSample
 from rga.device import distributed
 from rga.models import ReIDModel
+from rga.models.attaching import attached
 from rga.training.step import NonFiniteLossError
 
 
@@ -19,7 +22,7 @@ def check_fit(
     p: int,
     accumulate: int,
     graphs: bool,
-    compile: bool,
+    compile: bool | Literal["attention"],
     path: str | Path | None,
     save_every: int,
     keep: int,
@@ -32,6 +35,7 @@ def check_fit(
     check_division(p, accumulate)
     if not 0 < gate_lr < math.inf:
         raise ValueError(f"gate_lr multiplies the learning rate: expected a number above 0, got {gate_lr!r}.")
+    check_compile(model, compile)
     if graphs:
         check_graphs(next(model.parameters()).device, accumulate, compile)
 
@@ -72,11 +76,22 @@ def check_division(p: int, accumulate: int) -> None:
         )
 
 
-def check_graphs(device: torch.device, accumulate: int, compile: bool) -> None:
-    """ValueError where CUDA graphs cannot be used."""
-    if device.type != "cuda" or distributed.world_size() > 1 or accumulate > 1 or compile:
+def check_compile(model: nn.Module, compile: bool | Literal["attention"]) -> None:
+    """ValueError for anything but True, False and "attention", and for "attention" where there is none."""
+    if not isinstance(compile, bool) and compile != "attention":
+        raise ValueError(f"compile must be True, False or 'attention', got {compile!r}.")
+    if compile == "attention" and not attached(model):
         raise ValueError(
-            "graphs=True is for one process on a CUDA device, with accumulate=1 and compile=False; got "
+            "compile='attention' compiles what create_model or rga.models.attach has put behind the stages of a "
+            "network, and this one has nothing there: pass compile=True or False."
+        )
+
+
+def check_graphs(device: torch.device, accumulate: int, compile: bool | Literal["attention"]) -> None:
+    """ValueError where CUDA graphs cannot be used."""
+    if device.type != "cuda" or distributed.world_size() > 1 or accumulate > 1 or compile is True:
+        raise ValueError(
+            "graphs=True is for one process on a CUDA device, with accumulate=1 and compile=False or 'attention'; got "
             f"{distributed.world_size()} on {device.type}, accumulate={accumulate} and compile={compile}: leave it out."
         )
 

@@ -46,7 +46,7 @@ def fit(
     seed: int = 0,
     precision: Precision = "fp32",
     accumulate: int = 1,
-    compile: bool = False,
+    compile: bool | Literal["attention"] = False,
     graphs: bool = False,
     channels_last: bool = True,
     fused: bool = True,
@@ -81,8 +81,10 @@ def fit(
         precision: "fp32", "tf32" (GPUs), "bf16" or "fp16" (autocast, fp16 with loss scaling).
         accumulate: gradient accumulation, micro-batches a step, for less memory; BatchNorm and the search for hard
             pairs then see one at a time, p / accumulate identities.
-        compile: torch.compile; the first step takes a minute or more.
-        graphs: CUDA graphs, on one GPU: a pass is launched at once, not kernel by kernel (`rga.device.cuda_graphs`).
+        compile: torch.compile; the first step takes a minute or more. "attention": only the attention behind each
+            stage, which is where a compiler finds something; evaluation stays as it is.
+        graphs: CUDA graphs, on one GPU: a pass is launched at once, not kernel by kernel (`rga.device.cuda_graphs`);
+            not with compile=True.
         channels_last: memory format of the network and its images.
         fused: all of Adam in one kernel.
         sync_norm: several processes: BatchNorm over all of them.

@@ -14,7 +14,7 @@ The rest is what a large batch, float16 or several processes need, each named wh
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ from rga.data.loaders import Batch, network_input
 from rga.device import distributed
 from rga.device.cuda_graphs import make_graphed
 from rga.device.precision import Precision, autocast, matmul_precision
+from rga.device.regional_compile import CompiledRegions
+from rga.models.attaching import attached
 from rga.models.gates import last_layers
 from rga.training.losses import batch_hard, check_pairs, identity_loss
 
@@ -150,9 +152,18 @@ def make_optimizer(
 
 
 def prepare_network(
-    model: nn.Module, shape: tuple[int, int, int, int], precision: Precision, graphs: bool, compile: bool
+    model: nn.Module,
+    shape: tuple[int, int, int, int],
+    precision: Precision,
+    graphs: bool,
+    compile: bool | Literal["attention"],
 ) -> nn.Module:
-    """What a step calls: the model as CUDA graphs for images of this shape, or for several processes, or compiled."""
+    """What a step calls: the model as CUDA graphs for images of this shape, or for several processes, or compiled.
+
+    With its attention compiled it can be each of the first two; graphs then capture the compiled kernels.
+    """
+    if compile == "attention":
+        model = CompiledRegions(model, attached(model))
     if graphs:
         return make_graphed(model, shape, precision)
     device = next(model.parameters()).device
@@ -161,7 +172,7 @@ def prepare_network(
             if weight.requires_grad:
                 weight.register_post_accumulate_grad_hook(match_strides)
         model = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
-    return torch.compile(model, dynamic=False) if compile else model
+    return torch.compile(model, dynamic=False) if compile is True else model
 
 
 def match_strides(weight: Tensor) -> None:

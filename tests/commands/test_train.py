@@ -119,6 +119,17 @@ def test_impossible_values(options, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_compile_is_a_switch_and_takes_a_word(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        "rga.commands.train.get_recipe", lambda profile, **options: given.append(options) or 1 / 0
+    )
+    for option in ("--compile", "--no-compile", "--compile=attention"):
+        with pytest.raises(ZeroDivisionError):
+            main(["train", option, "fast"])
+    assert given == [{"compile": True}, {"compile": False}, {"compile": "attention"}]
+
+
 def test_help_explains_every_field(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])

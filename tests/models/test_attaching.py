@@ -1,10 +1,13 @@
 """Attention behind named stages of any network."""
 
+import copy
+
 import pytest
 import torch
 import torchvision
 
 from rga.models import RGA, attach
+from rga.models.attaching import attached
 
 
 def network():
@@ -84,3 +87,10 @@ def test_the_attention_is_where_and_as_its_stage():
     with torch.device("meta"):
         network = Iterated()
     assert attach(network, ["body.1"], lambda *_: torch.nn.BatchNorm2d(4), (8, 8)).body[1][1].weight.is_meta
+
+
+def test_what_was_attached_is_found_again_whatever_it_is():
+    made = attach(network(), ["stage2", "stage4"], Recorder, (96, 64))
+    assert attached(made) == [made.stage2[-1], made.stage4[-1]]
+    assert len(attached(copy.deepcopy(made))) == 2
+    assert attached(network()) == []

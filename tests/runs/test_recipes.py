@@ -34,6 +34,7 @@ def test_fast_is_the_papers_network_on_the_same_data(monkeypatch):
 def test_fast_has_graphs_where_they_can_be(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert recipes.fast().graphs and not recipes.fast(graphs=False).graphs
+    assert recipes.fast(compile="attention").graphs
     assert not recipes.fast(compile=True).graphs and not recipes.fast(accumulate=2).graphs
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert not recipes.fast().graphs

@@ -8,8 +8,11 @@ from helpers.small_network import SIZE, network
 from torch import nn
 
 import rga
-from rga.models import RGA, ReIDModel
+from rga.models import ATTENTION, RGA, ReIDModel, attach
 from rga.training.checkpoint import load_model
+
+# Compiled in part, a network passes on tensors that are no leaves, at whose .grad the compiler looks.
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 
 
 def run(samples, model=None, **options):
@@ -48,6 +51,9 @@ def test_the_losses_are_equal_within(samples, options, tolerance):
         ({"graphs": True, "precision": "bf16"}, 5e-2),
         ({"graphs": True, "precision": "fp16"}, 2e-2),
         ({"compile": True}, 1e-3),
+        ({"compile": "attention"}, 1e-3),
+        ({"compile": "attention", "graphs": True}, 1e-3),
+        ({"compile": "attention", "graphs": True, "precision": "bf16"}, 5e-2),
     ],
     ids=str,
 )
@@ -58,14 +64,15 @@ def test_on_a_gpu_the_losses_are_those_of_a_cpu_within(samples, options, toleran
 
 
 @pytest.mark.gpu
-def test_graphs_leave_the_network_as_it_is(samples, tmp_path):
+@pytest.mark.parametrize("compile", [False, "attention"])
+def test_graphs_leave_the_network_as_it_is(samples, tmp_path, compile):
     """Evaluated and saved between steps, and resumed without graphs, it is the network of a run without them."""
 
     options = {"epochs": 2, "p": 4, "k": 3, "lr": 3e-4, "save_every": 1}
 
     def trained(graphs, path):
         model, weights = network().cuda(), []
-        for _ in rga.fit(model, samples, graphs=graphs, path=path, **options):
+        for _ in rga.fit(model, samples, graphs=graphs, compile=graphs and compile, path=path, **options):
             rga.embed(model, samples[:2])
             weights.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return model, weights
@@ -83,7 +90,8 @@ def test_graphs_leave_the_network_as_it_is(samples, tmp_path):
 
 def test_graphs_need_one_gpu(samples):
     with pytest.raises(
-        ValueError, match="one process on a CUDA device, with accumulate=1 and compile=False; got 1 on cpu"
+        ValueError,
+        match="one process on a CUDA device, with accumulate=1 and compile=False or 'attention'; got 1 on cpu",
     ):
         run(samples, graphs=True)
 
@@ -95,12 +103,50 @@ def tiny():
     return ReIDModel(nn.Sequential(*layers), 16, 4, SIZE)
 
 
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on a CPU")
+COMPILER = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on a CPU")
+
+
+@COMPILER
 def test_compiled(samples):
     plain, model = run(samples, tiny())
     losses, compiled = run(samples, tiny(), compile=True)
     torch.testing.assert_close(losses, plain, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(compiled.state_dict(), model.state_dict(), rtol=1e-3, atol=1e-4)
+
+
+def stage(attention=True):
+    """A network of one stage, with or without RGA-S behind it."""
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 16, 8, stride=8), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    backbone = nn.Sequential(*layers)
+    return ReIDModel(
+        attach(backbone, ["0"], ATTENTION["rga_s"], SIZE) if attention else backbone, 16, 4, SIZE
+    )
+
+
+@COMPILER
+def test_with_its_attention_compiled_it_is_the_same_run(samples, tmp_path):
+    """Losses, gradients, weights and running statistics within rounding; a checkpoint goes on without it."""
+    options = {"epochs": 6, "path": tmp_path / "run.pt"}
+    losses, compiled = run(samples, stage(), compile="attention", **options)
+    plain, model = run(samples, stage(), epochs=6)
+    torch.testing.assert_close(losses, plain, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(compiled.state_dict(), model.state_dict(), rtol=1e-3, atol=1e-4)
+    for name, weight in model.named_parameters():  # those of the last step
+        if weight.requires_grad:
+            theirs = compiled.get_parameter(name).grad
+            torch.testing.assert_close(theirs, weight.grad, rtol=1e-2, atol=1e-4, msg=name)
+    resumed, _ = run(samples, stage(), **options | {"epochs": 7, "resume": True})
+    torch.testing.assert_close(resumed[:6], losses, rtol=0, atol=0)
+
+
+def test_there_must_be_an_attention_to_compile(samples):
+    with pytest.raises(
+        ValueError, match="compile='attention' compiles what create_model .* has nothing there"
+    ):
+        run(samples, stage(attention=False), compile="attention")
+    with pytest.raises(ValueError, match="compile must be True, False or 'attention', got 'attentions'"):
+        run(samples, stage(), compile="attentions")
 
 
 def test_every_image_is_seen_in_an_epoch(samples):
