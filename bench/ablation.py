@@ -7,7 +7,7 @@
 A run is named SET-ATTENTION-SEED and is the recipe `quick` with that attention and seed; finished runs are in the
 file and are not repeated. --choose trains the candidates for each attention's `gate_lr` on people of another drawing
 (seed 1; test people of seed 0 take no part) and writes results/ablation_choice.json, which the other runs read. --draw
-only draws the people of the sets and caches their images. Of CUHK03 only camera pair 1 is needed: 40 epochs, from
+only draws the people of the sets and caches their images. Of CUHK03 only camera pair 1 is needed: 30 epochs, from
 random weights.
 """
 
@@ -57,7 +57,7 @@ def recipe(people: str, variant: str, seed: int, gate_lr: dict[str, float], args
         name: int(text) if text.isdigit() else text for name, text in (c.split("=") for c in changes.split())
     }
     if people == "cuhk03":
-        data = {"dataset": "cuhk03", "root": args.cuhk03, "allow_missing": True, "epochs": 40}
+        data = {"dataset": "cuhk03", "root": args.cuhk03, "allow_missing": True, "epochs": 30}
     else:
         drawn = SETS[people.removesuffix("-choice")] + (" seed=1" if people.endswith("-choice") else "")
         drawn += " only=person" if attention == "oracle" else ""
