@@ -87,7 +87,7 @@ def chosen(file: Path) -> dict[str, float]:
     scores: dict[str, dict[float, list[float]]] = {}
     for name, result in read_results(file).items():
         attention, rate = name.split("-")[2].split("@gate_lr=")
-        scores.setdefault(attention, {}).setdefault(float(rate), []).append(result["mAP"])
+        scores.setdefault(attention, {}).setdefault(float(rate), []).append(result.get("mAP", 0.0))
     return {a: max(rates, key=lambda rate: statistics.mean(rates[rate])) for a, rates in scores.items()}
 
 
@@ -142,7 +142,8 @@ def main():
         return
     began = time.monotonic()
     for name, result in run_ablation(runs, file, args.processes, args.threads, args.seconds):
-        print(f"{time.monotonic() - began:.0f} s  {name}  mAP {100 * result['mAP']:.1f}", flush=True)
+        score = result.get("error") or f"mAP {100 * result['mAP']:.1f}"
+        print(f"{time.monotonic() - began:.0f} s  {name}  {score}", flush=True)
     if args.choose:
         print(json.dumps(chosen(file)))
 

@@ -36,7 +36,8 @@ def run_ablation(
 ) -> Iterator[tuple[str, dict]]:
     """Train and test each recipe that `file` has no result of; yields (name, result) of all, as they are done.
 
-    Results are written as they come, so an ablation that was stopped goes on where it left off.
+    Results are written as they come, so an ablation that was stopped goes on where it left off. A run that ends in a
+    ValueError, as for a loss of NaN, is a result, too: {"settings", "error"}.
 
     Args:
         runs: {name: recipe}, in the order in which they start.
@@ -69,14 +70,18 @@ def run_ablation(
                 running[pool.submit(train_and_test, recipe)] = name
             for future in as_completed(running):
                 name = running.pop(future)
-                results[name] = json.loads(json.dumps(future.result(), default=plain))
+                try:
+                    result = future.result()
+                except ValueError as error:  # a loss of NaN, say: the others go on
+                    result = {"settings": settings(runs[name]), "error": str(error)}
+                results[name] = json.loads(json.dumps(result, default=plain))
                 write_json(file, results)
                 yield name, results[name]
                 break
 
 
 def read_results(file: str | Path) -> dict[str, dict]:
-    """{name: result} of a file of `run_ablation`; {} if there is none."""
+    """{name: result} of a file of `run_ablation`, of failed runs ("error" in result), too; {} if there is none."""
     file = Path(file)
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
