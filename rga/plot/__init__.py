@@ -8,6 +8,7 @@ marker or a line style of its own, too.
 from rga.plot.channel_gates import channels, rank_channels, strongest_images
 from rga.plot.charts import cmc, curves, histograms, intervals, precision_recall, roc
 from rga.plot.explorer_page import explorer
+from rga.plot.gains import gains
 from rga.plot.maps import (
     attention,
     difference,
@@ -30,6 +31,7 @@ __all__ = [
     "difference",
     "explorer",
     "failures",
+    "gains",
     "grad_cams",
     "histograms",
     "images",
