@@ -95,7 +95,7 @@ def _has_gpu_tests(file: Path) -> bool:
 def step(name: str, limit: int, tiny: bool, variant: str, precision: str, mode: str, size: list) -> Stage:
     if mode == "graphs" and not torch.cuda.is_available():
         mode = "eager"
-    script = [BENCH / "train_step.py", "--one", variant, precision, mode]
+    script = ["bench/train_step.py", "--one", variant, precision, mode]
     return Stage(name, limit, [*script, *(TINY if tiny else size)])
 
 
@@ -123,7 +123,7 @@ def kernels(tiny: bool) -> list[Stage]:
     """Kernel by kernel, with and without RGA, in bf16."""
     options = [word if word != "20" else "5" for word in (TINY if tiny else FULL)]
     return [
-        Stage(f"kernels-bf16-{mode}-{variant}", 180, [BENCH / "kernels.py", variant, "bf16", mode, *options])
+        Stage(f"kernels-bf16-{mode}-{variant}", 180, ["bench/kernels.py", variant, "bf16", mode, *options])
         for mode, variant in (("eager", "plain"), ("eager", "rga_sc"), ("attention", "rga_sc"))
     ]
 
@@ -162,7 +162,7 @@ def run(stage: Stage, seconds: float, cache: str) -> dict:
                 pass
             process.wait()
         said.seek(0)
-        output = said.read()
+        output = said.read().replace(str(ROOT), ".")  # files are passed on: no paths of this machine
     entry["seconds"] = time.perf_counter() - start
     try:
         if over and not stage.partial:
