@@ -94,11 +94,17 @@ def plus_minus(interval: Interval | None) -> str:
 
 
 def compare(results: Results, people: str, variants: Sequence[str], over: str = "none") -> str:
-    """The variants on one set: rank-1, mAP, the difference to `over`, what that permits to say; beside it the paper."""
+    """The variants on one set: rank-1, mAP, the difference to `over`, what that permits to say; beside it the paper.
+
+    What has neither a run nor a number of the paper is named below the table.
+    """
     head = ["attention", "seeds", "rank-1", "mAP", f"mAP − {over}", "verdict", "paper: rank-1 / mAP (− none)"]
-    body = []
+    body, missing = [], []
     for variant in variants:
         found = scores(results, people, variant)
+        if not found and variant not in PAPER:
+            missing.append(variant)
+            continue
         failed = failures(results, people, variant)
         row = [variant, f"{len(found)}" + (f", {failed} failed" if failed else "")]
         row += [ours(scores(results, people, variant, "rank1").values()), ours(found.values())]
@@ -106,10 +112,13 @@ def compare(results: Results, people: str, variants: Sequence[str], over: str = 
         row += [plus_minus(difference), verdict(difference) if difference else ""]
         there = PAPER.get(variant)
         minus = there[1] - PAPER["none"][1] if there else 0
-        row.append(f"{there[0]:.1f} / {there[1]:.1f}" + (f" ({minus:+.1f})" if minus else "") if there else "")
+        row.append(
+            f"{there[0]:.1f} / {there[1]:.1f}" + (f" ({minus:+.1f})" if minus else "") if there else ""
+        )
         body.append(row)
     kept = [i for i in range(len(head)) if i < 6 or any(row[i] for row in body)]
-    return markdown([head[i] for i in kept], [[row[i] for i in kept] for row in body])
+    table = [markdown([head[i] for i in kept], [[row[i] for i in kept] for row in body])] if body else []
+    return "\n".join(table + [f"{MISSING}: {', '.join(missing)}"] * bool(missing))
 
 
 def all_sets(results: Results, variants: Sequence[str], sets: Mapping[str, str] = SETS) -> str:
@@ -124,7 +133,8 @@ def all_sets(results: Results, variants: Sequence[str], sets: Mapping[str, str] 
 
 def source(results: Results, people: str | None = None) -> str:
     """Where the numbers come from: device, days and commits of the runs (of one set)."""
-    made = [r["provenance"] for name, r in results.items() if not people or name.startswith(f"{people}-")]
+    named = [r for name, r in results.items() if not people or name.startswith(f"{people}-")]
+    made = [r["provenance"] for r in named if "provenance" in r]
     if not made:
         return MISSING
     devices = sorted({provenance["device"] for provenance in made})

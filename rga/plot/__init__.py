@@ -21,6 +21,7 @@ from rga.plot.maps import (
     targets,
 )
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
+from rga.plot.scatter import scatter
 
 __all__ = [
     "ROLES",
@@ -46,6 +47,7 @@ __all__ = [
     "roc",
     "roles",
     "rows",
+    "scatter",
     "strongest_images",
     "targets",
 ]

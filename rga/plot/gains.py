@@ -36,6 +36,8 @@ def gains(
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for ax in axes.flat[len(sets) :]:
         ax.set_axis_off()
+    if len(sets) < axes.size:
+        _key(axes.flat[-1])
     for ax, (name, measured) in zip(axes.flat, sets.items(), strict=False):
         panel(ax, name)
         ax.grid(axis="y", visible=False)
@@ -44,7 +46,9 @@ def gains(
         _fill(ax, measured, (ceilings or {}).get(name))
     axes[0, 0].set_yticks(range(-1, len(methods)), ["oracle", *methods])
     axes[0, 0].set_ylim(len(methods) - 0.4, -1.6)
-    figure.supxlabel("points gained over no attention, with 95 % intervals", fontsize=9)
+    figure.supxlabel(
+        "points gained over no attention, with 95 % intervals (each panel has its own scale)", fontsize=9
+    )
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
@@ -56,8 +60,12 @@ def _fill(ax, measured: Mapping[str, Interval | None], ceiling: Interval | None)
     low, high = _limits(list(known.values()), top)
     ax.set_xlim(low, high)
     ax.axvline(0, color="black", linewidth=1)
+    if not known and top is None:
+        ax.set_xticks([])
     if top is None:
-        ax.text(0.03 * high, -1, "no oracle" if known else "not recorded", fontsize=8, color=GREY, va="center")
+        ax.text(
+            0.03 * high, -1, "no oracle" if known else "not recorded", fontsize=8, color=GREY, va="center"
+        )
     else:
         ax.axvspan(0, top[0], color=GREEN, alpha=0.12, linewidth=0)
         ax.axvline(top[0], color=GREEN, linewidth=1)
@@ -88,8 +96,17 @@ def _limits(known: list[np.ndarray], top: np.ndarray | None) -> tuple[float, flo
     ends = [interval[2] for interval in known] + ([] if top is None else [top[2]])
     reach = max(values.max(), 1.0)
     high = 1.08 * min(max([*ends, 1.0]), 2 * reach)
-    near = [interval[1] for interval in known if interval[0] > -0.6 * high]
-    return max(min([*near, -0.1 * high]) - 0.08 * high, -0.9 * high), high
+    near = [interval[1] for interval in known if interval[0] > -0.8 * high]
+    return max(min([*near, -0.1 * high]) - 0.08 * high, -1.6 * high), high
+
+
+def _key(ax) -> None:
+    marks = {"gain of the oracle": (GREEN, "D", GREEN), "above 0: helps": (BLUE, "o", BLUE)}
+    marks |= {"holds 0: cannot tell": (GREY, "o", "white"), "below 0: harms": (VERMILION, "s", VERMILION)}
+    for words, (colour, marker, fill) in marks.items():
+        ax.plot([], [], f"-{marker}", color=colour, markerfacecolor=fill, markersize=5, label=words)
+    ax.fill_between([], [], color=GREEN, alpha=0.12, label="room for an attention")
+    ax.legend(loc="center", frameon=False, fontsize=9)
 
 
 def _interval(ax, row: int, interval: np.ndarray, colour: str, marker: str, fill: str) -> None:
