@@ -23,8 +23,9 @@ from rga.models import ATTENTION
 from rga.models.hooks import capture, evaluating
 
 CHANNELS, GRID = 64, (SIZE[0] // 2, SIZE[1] // 2)  # of the feature map that the attention sees
-LOG=[]
-CHANCE = 1 / 3 + 2 / 3 / 10  # of whoever reads one of the three digits without error, not knowing which is meant
+CHANCE = (
+    1 / 3 + 2 / 3 / 10
+)  # of whoever reads one of the three digits without error, not knowing which is meant
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Settings:
     batch_size: int = 64
     lr: float = 3e-3  # of Adam at its highest: one cycle, a fifth of it warm-up
     gate_multiple: float = 20  # times lr: the rate of the zero-initialised last layer of an attention
-    distractors: float = 1.0  # the chance of each other digit to be in a training picture
+    distractors: float = 0.5  # the chance of each other digit to be in a training picture
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class CuedScore:
 
 
 def create_network(attention: str = "none", init_gates: str = "identity") -> nn.Sequential:
-    """Three stages, the attention (a key of `rga.models.ATTENTION`) behind the first: (B, 3, 36, 36) -> (B, 10)."""
+    """Three stages, the attention (a key of `rga.models.ATTENTION`) behind the first: (B, 3, 32, 32) -> (B, 10)."""
     if attention not in ATTENTION:
         raise ValueError(f"unknown attention {attention!r}: choose one of {', '.join(ATTENTION)}.")
     build = ATTENTION[attention]
@@ -76,7 +77,6 @@ def train(
     settings: Settings = Settings(),
     *,
     alone: bool = False,
-    start: nn.Sequential | None = None,
     device: str | torch.device = "cpu",
 ) -> nn.Sequential:
     """A network trained on fresh pictures of the training handwritings, in eval mode.
@@ -86,9 +86,7 @@ def train(
     """
     torch.manual_seed(seed)
     network = create_network(attention)
-    if start is not None:
-        network.load_state_dict(start.state_dict(), strict=False)
-    network.to(device).train()
+    network.to(device, memory_format=torch.channels_last).train()
     generator = torch.Generator().manual_seed(seed)
     gate, others = _zero_initialised(network[1]), list(network.parameters())
     others = [parameter for parameter in others if all(parameter is not other for other in gate)]
@@ -99,13 +97,16 @@ def train(
     )
     for _ in range(settings.steps):
         batch = draw(cue, settings.batch_size, generator, distractors=0 if alone else settings.distractors)
-        loss = F.cross_entropy(network(batch.images.to(device)), batch.labels.to(device))
+        loss = F.cross_entropy(network(_input(batch.images, device)), batch.labels.to(device))
         adam.zero_grad()
         loss.backward()
         adam.step()
         schedule.step()
-        if LOG is not None: LOG.append(loss.item())
     return network.eval()
+
+
+def _input(images: Tensor, device: str | torch.device) -> Tensor:
+    return images.to(device, memory_format=torch.channels_last)  # a fifth less time on a CPU
 
 
 def _zero_initialised(attention: nn.Module) -> list[nn.Parameter]:
@@ -123,7 +124,7 @@ def spatial_gate(network: nn.Sequential, images: Tensor) -> Tensor | None:
     parts = []
     for some in images.split(250):
         with evaluating(network), capture(network, "*gate") as maps:
-            network(some.to(device))
+            network(_input(some, device))
         parts.append([gate for gate in maps.values() if gate.shape[1] == 1 and gate.shape[2:] == GRID])
     return torch.cat([gates[0] for gates in parts])[:, 0].cpu() if parts[0] else None
 
@@ -136,7 +137,7 @@ def score(
     batch = draw(cue, count, torch.Generator().manual_seed(1), split, distractors=0 if alone else 1)
     device = next(network.parameters()).device
     with evaluating(network):
-        found = torch.cat([network(some.to(device)).argmax(1).cpu() for some in batch.images.split(250)])
+        found = torch.cat([network(_input(some, device)).argmax(1).cpu() for some in batch.images.split(250)])
     accuracy = (found == batch.labels).double().mean().item()
     gate = None if alone else spatial_gate(network, batch.images)
     if gate is None:

@@ -20,11 +20,15 @@ from torch import Tensor
 
 Cue = Literal["colour", "place"]
 CUES: tuple[Cue, ...] = ("colour", "place")
-SIZE = (36, 36)
-SPLITS = {"train": (0, 1097), "validation": (1097, 1397), "test": (1397, 1797)}  # handwritings, in the file's order
+SIZE = (32, 32)
+SPLITS = {
+    "train": (0, 1097),
+    "validation": (1097, 1397),
+    "test": (1397, 1797),
+}  # handwritings, in the file's order
 DIGITS = 3
-DIGIT, CELL, MARK = 8, 12, 4  # pixels: a handwriting, its cell, the field of the mark
-BOARD = SIZE[0] - 2 * CELL  # pixels before the square of digits: the mark, and a gap that no position sees across
+DIGIT, CELL, MARK = 8, 10, 4  # pixels: a handwriting, its cell, the field of the mark
+BOARD = SIZE[0] - 2 * CELL  # pixels before the square of digits: the mark, and a gap twice as wide
 
 
 class CuedDigits(NamedTuple):
@@ -79,7 +83,8 @@ def _handwritings() -> tuple[Tensor, Tensor]:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'cued digits need the handwritings of scikit-learn, which is not installed: pip install "scikit-learn>=1.5".'
+            "cued digits need the handwritings of scikit-learn, which is not installed: "
+            'pip install "scikit-learn>=1.5".'
         ) from error
     found = load_digits()
     return torch.tensor(found.images, dtype=torch.float32) / 16, torch.tensor(found.target).long()
@@ -117,7 +122,11 @@ def _render(
     def field(tops: Tensor, lefts: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
         """Indices of a square of pixels in each picture."""
         pixels = torch.arange(side)
-        return picture[:, None, None], (tops[:, None] + pixels)[:, :, None], (lefts[:, None] + pixels)[:, None]
+        return (
+            picture[:, None, None],
+            (tops[:, None] + pixels)[:, :, None],
+            (lefts[:, None] + pixels)[:, None],
+        )
 
     for number in range(DIGITS):
         drawn = ink[:, number] * there[:, number, None, None]
