@@ -152,7 +152,7 @@ def score_gate(gate: Tensor, batch: CuedDigits) -> tuple[float, float, float]:
     values = gate.double().numpy()
     share = (values * meant).sum((1, 2)) / (values * (meant + others)).sum((1, 2))
     aucs = []
-    for each, positive, negative in zip(values, meant > 0.5, others > 0.5, strict=True):
+    for each, positive, negative in zip(values, meant > others, others > meant, strict=True):
         ranks, count = rankdata(np.concatenate([each[positive], each[negative]])), positive.sum()
         aucs.append((ranks[:count].mean() - (count + 1) / 2) / negative.sum())
     return float(share.mean()), float(np.mean(aucs)), attention_share(gate, batch.masks).lift
