@@ -19,6 +19,7 @@ from rga.plot.maps import (
     relations,
     targets,
 )
+from rga.plot.moving_gates import moving_gates
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "histograms",
     "images",
     "intervals",
+    "moving_gates",
     "node",
     "position",
     "precision_recall",
