@@ -19,7 +19,7 @@ help:
 	@echo "make train   train and evaluate on drawn people (notebooks/03_train.ipynb, a few minutes on a CPU)"
 	@echo "             with other settings: make train ARGS=\"-p dataset cuhk03 -p root data/cuhk03 -p profile full\""
 	@echo "make lab     open the notebooks in JupyterLab"
-	@echo "make test    everything that CI runs: check, tests, the stored notebooks, the whole series"
+	@echo "make test    everything that CI runs: check, tests, the notebooks, a training by papermill"
 	@echo "make check   style and import floors only (seconds)"
 	@echo "make format  format the code with ruff, and fix what it can"
 	@echo "make store   run the notebooks again and store their outputs (ARGS=\"03_train\" for one)"
@@ -59,7 +59,7 @@ check: $(READY)
 	@$(PY) -m ruff format --check --quiet || { echo "Not in ruff's format. To format it: make format"; exit 1; }
 	@$(VENV)/bin/lint-imports --no-cache --no-logo
 
-# tests/ (with the series through papermill), then nbval on the stored notebooks: every cell of those that give the
+# tests/ (with a training through papermill), then nbval on the stored notebooks: every cell of those that give the
 # same on every machine, the marked cells of the others.
 STRICT := notebooks/02_rga_module.ipynb
 NBVAL  := --nbval-current-env --nbval-sanitize-with tests/nbval.cfg

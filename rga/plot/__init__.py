@@ -20,6 +20,7 @@ from rga.plot.maps import (
     relations,
     targets,
 )
+from rga.plot.moving_gates import moving_gates
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
 from rga.plot.scatter import scatter
 
@@ -37,6 +38,7 @@ __all__ = [
     "histograms",
     "images",
     "intervals",
+    "moving_gates",
     "node",
     "position",
     "precision_recall",
