@@ -30,7 +30,9 @@ def options(parser):
 )
 def test_options_in_the_documentation_exist(page):
     lines = page.read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line for line in lines if "bench/" not in line)  # those scripts have options of their own
+    text = "\n".join(
+        line for line in lines if "bench/" not in line
+    )  # those scripts have options of their own
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
     assert not mentioned - {*options(make_parser())} - OTHERS
 

@@ -15,7 +15,7 @@ from rga.metrics import Interval, paired_interval, t_interval
 
 Results = Mapping[str, dict]
 SETS = {
-    "default": "drawn people",
+    "default": "usual",
     "occluded": "occluded",
     "uniform": "in uniform",
     "crowd": "in a crowd",
@@ -93,7 +93,13 @@ def plus_minus(interval: Interval | None) -> str:
     return f"{100 * interval.value:+.1f} ± {50 * (interval.high - interval.low):.1f}".replace("-", "−")
 
 
-def compare(results: Results, people: str, variants: Sequence[str], over: str = "none") -> str:
+def compare(
+    results: Results,
+    people: str,
+    variants: Sequence[str],
+    over: str = "none",
+    paper: Mapping[str, tuple[float, float]] = PAPER,
+) -> str:
     """The variants on one set: rank-1, mAP, the difference to `over`, what that permits to say; beside it the paper.
 
     What has neither a run nor a number of the paper is named below the table.
@@ -102,7 +108,7 @@ def compare(results: Results, people: str, variants: Sequence[str], over: str = 
     body, missing = [], []
     for variant in variants:
         found = scores(results, people, variant)
-        if not found and variant not in PAPER:
+        if not found and variant not in paper:
             missing.append(variant)
             continue
         failed = failures(results, people, variant)
@@ -110,8 +116,8 @@ def compare(results: Results, people: str, variants: Sequence[str], over: str = 
         row += [ours(scores(results, people, variant, "rank1").values()), ours(found.values())]
         difference = None if variant == plain(variant, over) else gain(results, people, variant, over)
         row += [plus_minus(difference), verdict(difference) if difference else ""]
-        there = PAPER.get(variant)
-        minus = there[1] - PAPER["none"][1] if there else 0
+        there = paper.get(variant)
+        minus = there[1] - paper["none"][1] if there else 0
         row.append(
             f"{there[0]:.1f} / {there[1]:.1f}" + (f" ({minus:+.1f})" if minus else "") if there else ""
         )

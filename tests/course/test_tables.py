@@ -56,6 +56,8 @@ def test_the_table_says_runs_paper_and_verdict():
     assert cells[3][2:4] == ["not recorded", "not recorded"]
     assert rows[-1] == "not recorded: rga_sc@stages=2"
     assert len({len(row) for row in rows[:-1]}) == 1
+    alone = tables.compare(RESULTS, "crowd", ("none", "snl"), paper={})
+    assert "paper" not in alone and alone.endswith("not recorded: snl")
 
 
 def test_all_sets_in_one_table():
