@@ -15,6 +15,7 @@ from rga.metrics.distance import distance_rows, pairwise_distance
 from rga.metrics.expansion import expand
 from rga.metrics.fast_ranking import evaluate_features, evaluate_ranking
 from rga.metrics.multi_query import multi_query_features
+from rga.metrics.paired import paired_interval, t_interval
 from rga.metrics.ranking import Ranking, evaluate_by_definition, rank_query
 from rga.metrics.reranking import rerank
 from rga.metrics.single_shot import evaluate_single_shot
@@ -60,12 +61,14 @@ __all__ = [
     "expand",
     "mean_precision_recall",
     "multi_query_features",
+    "paired_interval",
     "pairwise_distance",
     "pointing_game",
     "precision_recall",
     "rank_query",
     "rerank",
     "roc",
+    "t_interval",
     "threshold_at",
     "verification_pairs",
 ]

@@ -8,6 +8,7 @@ marker or a line style of its own, too.
 from rga.plot.channel_gates import channels, rank_channels, strongest_images
 from rga.plot.charts import cmc, curves, histograms, intervals, precision_recall, roc
 from rga.plot.explorer_page import explorer
+from rga.plot.gains import gains
 from rga.plot.maps import (
     attention,
     difference,
@@ -21,6 +22,7 @@ from rga.plot.maps import (
 )
 from rga.plot.moving_gates import moving_gates
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
+from rga.plot.scatter import scatter
 
 __all__ = [
     "ROLES",
@@ -31,6 +33,7 @@ __all__ = [
     "difference",
     "explorer",
     "failures",
+    "gains",
     "grad_cams",
     "histograms",
     "images",
@@ -46,6 +49,7 @@ __all__ = [
     "roc",
     "roles",
     "rows",
+    "scatter",
     "strongest_images",
     "targets",
 ]

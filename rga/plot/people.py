@@ -16,17 +16,22 @@ ROLES = {  # of a gallery image for one query: colour, line and mark
 
 
 def images(
-    images, titles: Sequence[str] | None = None, columns: int = 10, title: str | None = None
+    images,
+    titles: Sequence[str] | None = None,
+    columns: int = 10,
+    title: str | None = None,
+    width: float = PANEL,
 ) -> Figure:
     """A contact sheet.
 
-    images: (B, 3, H, W), uint8 or float between 0 and 1, a tensor or an array (else ValueError).
+    images: (B, 3, H, W), uint8 or float between 0 and 1, a tensor or an array (else ValueError). width: of
+    one, at most, in inches.
     """
     pictures = rgb(images)
     columns = min(columns, len(pictures))
     rows = math.ceil(len(pictures) / columns)
     aspect = pictures.shape[1] / pictures.shape[2]
-    panel = min(WIDTH / columns, PANEL)
+    panel = min(WIDTH / columns, width)
     line = 0.25 if titles else 0.05
     height = rows * (panel * aspect + line) + (0.4 if title else 0)
     figure = sheet(panel * columns, height)

@@ -1,9 +1,11 @@
 """Exercises of the notebooks: the package's own code is the solution, a checker hints at the first mistake.
 
-One file for each notebook, under its name: dataset (01), rga_module (02), train (03), evaluate (04). A checker tries
-an answer stage by stage and returns "all stages passed", or what the first failing stage expected, got, and a hint.
+One file for each notebook, under its name: dataset (01), rga_module (02), train (03), evaluate (04), ablation (05).
+A checker tries an answer stage by stage and returns "all stages passed", or what the first failing stage expected, got,
+and a hint.
 """
 
+from rga.course.exercises.ablation import check_paired, check_plan, check_share
 from rga.course.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
 from rga.course.exercises.evaluate import (
     average_precision,
@@ -32,8 +34,11 @@ __all__ = [
     "check_leak",
     "check_low_cost",
     "check_node",
+    "check_paired",
+    "check_plan",
     "check_row_half",
     "check_sampler",
+    "check_share",
     "check_threshold",
     "first_match",
     "hardest",
