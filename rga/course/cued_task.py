@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from rga.data.cued_digits import SIZE, CuedDigits, draw
 from rga.metrics import attention_share, coverage
 from rga.models import ATTENTION
+from rga.models.gates import last_layers
 from rga.models.hooks import capture, evaluating
 
 CHANNELS, GRID = 64, (SIZE[0] // 2, SIZE[1] // 2)  # of the feature map that the attention sees
@@ -88,7 +89,7 @@ def train(
     network = create_network(attention)
     network.to(device, memory_format=torch.channels_last).train()
     generator = torch.Generator().manual_seed(seed)
-    gate, others = _zero_initialised(network[1]), list(network.parameters())
+    gate, others = last_layers(network[1]), list(network.parameters())
     others = [parameter for parameter in others if all(parameter is not other for other in gate)]
     rates = [settings.lr, settings.lr * settings.gate_multiple]
     adam = torch.optim.Adam([{"params": others}, {"params": gate}] if gate else others, foreach=True)
@@ -107,12 +108,6 @@ def train(
 
 def _input(images: Tensor, device: str | torch.device) -> Tensor:
     return images.to(device, memory_format=torch.channels_last)  # a fifth less time on a CPU
-
-
-def _zero_initialised(attention: nn.Module) -> list[nn.Parameter]:
-    """The parameters of the layers that start as zeros, so that the attention starts as the identity."""
-    layers = [list(layer.parameters(recurse=False)) for layer in attention.modules()]
-    return [p for layer in layers if not any(p.any() for p in layer) for p in layer]
 
 
 @torch.no_grad()
