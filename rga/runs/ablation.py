@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields
 from multiprocessing import get_context
 from pathlib import Path
@@ -47,7 +48,7 @@ def run_ablation(
         seconds: no run starts later than that; those that have are finished.
 
     Raises:
-        ValueError: the file holds a run of one of these names with other settings.
+        ValueError: the file holds a run of one of these names with other settings; a process was killed.
     """
     file, end = Path(file), time.monotonic() + seconds
     results = read_results(file)
@@ -72,6 +73,11 @@ def run_ablation(
                 name = running.pop(future)
                 try:
                     result = future.result()
+                except BrokenProcessPool:
+                    raise ValueError(
+                        f"a process was killed while it trained {name!r} or a run beside it, perhaps for lack of "
+                        f"memory; {file} has the finished runs. Start again, with fewer processes."
+                    ) from None
                 except ValueError as error:  # a loss of NaN, say: the others go on
                     result = {"settings": settings(runs[name]), "error": str(error)}
                 results[name] = json.loads(json.dumps(result, default=plain))

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import torch
 
-from rga.runs import recipes
+from rga.runs import ablation, recipes
 from rga.runs.ablation import again, read_results, run_ablation, settings, train_and_test
 from rga.runs.recipe import Recipe
 
@@ -33,6 +35,27 @@ def test_it_goes_on_and_repeats_nothing(root, tmp_path):
     assert both == read_results(file) == json.loads(file.read_text()) and both["none"] == first["none"]
     with pytest.raises(ValueError, match="'none' with other settings .epochs 1 there, 2 here"):
         next(run_ablation({"none": tiny(root, epochs=2)}, file))
+
+
+class KilledPool(ThreadPoolExecutor):
+    """A pool whose processes are killed."""
+
+    def __init__(self, processes, *context, **initializer):
+        super().__init__(processes)
+
+    def submit(self, train, recipe):
+        def killed():
+            raise BrokenProcessPool
+
+        return super().submit(killed)
+
+
+def test_a_killed_process_is_said(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, "ProcessPoolExecutor", KilledPool)
+    with pytest.raises(
+        ValueError, match="killed while it trained 'none' .*Start again, with fewer processes"
+    ):
+        next(run_ablation({"none": tiny(root)}, tmp_path / "ablation.json"))
 
 
 def test_a_run_from_its_result_gives_the_same_numbers(root):
