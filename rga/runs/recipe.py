@@ -2,10 +2,8 @@
 
 import inspect
 import logging
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -18,7 +16,7 @@ from rga.data import DATASETS, Splits
 from rga.device.precision import PRECISIONS
 from rga.io.paths import ROOT
 from rga.models import ATTENTION, STAGES, ReIDModel, create_model
-from rga.training.checks import check_division
+from rga.training.checks import check_division, check_rate
 from rga.training.loop import fit
 from rga.training.lr_schedule import paper_schedule, short_schedule
 
@@ -208,13 +206,12 @@ def _check(values: dict[str, Any]) -> None:
         raise ValueError(f"pattern must be None or a regular expression, got {pattern!r}.")
     if not str(values["stages"]) or set(str(values["stages"])) - set("1234"):
         raise ValueError(f"stages must be some of 1234, such as 23, got {values['stages']!r}.")
-    if not isinstance(reduction := values["reduction"], int | None) or reduction in (True, False, 0):
+    reduction = values["reduction"]
+    if reduction is not None and (type(reduction) is not int or reduction < 1):
         raise ValueError(f"reduction must be None or a whole number of at least 1, got {reduction!r}.")
     knobs(values["drawn"])
     for name in ("lr", "gate_lr"):
-        value = values[name]
-        if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < math.inf:
-            raise ValueError(f"{name} must be a number above 0, got {value!r}.")
+        check_rate(name, values[name])
     check_division(values["p"], values["accumulate"])
 
 

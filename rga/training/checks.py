@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Literal
 
@@ -33,8 +34,7 @@ def check_fit(
     check_labels(model, samples)
     check_saving(path, save_every, keep, resume)
     check_division(p, accumulate)
-    if not 0 < gate_lr < math.inf:
-        raise ValueError(f"gate_lr multiplies the learning rate: expected a number above 0, got {gate_lr!r}.")
+    check_rate("gate_lr", gate_lr)
     check_compile(model, compile)
     if graphs:
         check_graphs(next(model.parameters()).device, accumulate, compile)
@@ -51,6 +51,12 @@ def check_labels(model: ReIDModel, samples: Sequence[TrainSample]) -> None:
             f"from {min(labels)} to {max(labels)}. Build the network with num_pids=splits.num_pids, and "
             "train it on splits.train."
         )
+
+
+def check_rate(name: str, value: float) -> None:
+    """ValueError unless a learning rate, or its multiplier, is a number above 0."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number above 0, got {value!r}.")
 
 
 def check_saving(path: str | Path | None, save_every: int, keep: int, resume: bool | str) -> None:

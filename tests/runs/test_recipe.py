@@ -85,6 +85,8 @@ def test_an_unknown_choice_names_the_others(name):
         ({"drawn": 1}, "drawn must be None or text such as 'crowd=1 seed=3', got 1"),
         ({"stages": 5}, "stages must be some of 1234, such as 23, got 5"),
         ({"stages": ""}, "stages must be some of 1234"),
+        ({"reduction": -1}, "reduction must be None or a whole number of at least 1, got -1"),
+        ({"reduction": True}, "reduction must be None or a whole number of at least 1, got True"),
         ({"reduction": 0}, "reduction must be None or a whole number of at least 1, got 0"),
         ({"graphs": "false"}, "graphs must be True or False, got 'false'"),
         ({"compile": "false"}, "unknown compile 'false': choose one of True, False, attention"),
@@ -142,6 +144,7 @@ def test_every_knob_is_an_option_of_drawn_people():
 def test_stages_and_reduction_reach_the_network():
     model = recipes.quick(stages=23, reduction=4).make_model(3)
     assert model.config["stages"] == [2, 3] and model.config["reduction"] == 4
+    assert recipes.quick(reduction=1).reduction == 1
     assert "stages" not in recipes.quick().make_model(3).config
 
 
