@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from rga.data.cued_digits import SIZE, CuedDigits, draw
 from rga.metrics import attention_share, coverage
 from rga.models import ATTENTION
-from rga.models.gates import last_layers
 from rga.models.hooks import capture, evaluating
+from rga.training.step import parameter_groups
 
 CHANNELS, GRID = 64, (SIZE[0] // 2, SIZE[1] // 2)  # of the feature map that the attention sees
 CHANCE = (
@@ -89,10 +89,8 @@ def train(
     network = create_network(attention)
     network.to(device, memory_format=torch.channels_last).train()
     generator = torch.Generator().manual_seed(seed)
-    gate, others = last_layers(network[1]), list(network.parameters())
-    others = [parameter for parameter in others if all(parameter is not other for other in gate)]
     rates = [settings.lr, settings.lr * settings.gate_multiple]
-    adam = torch.optim.Adam([{"params": others}, {"params": gate}] if gate else others, foreach=True)
+    adam = torch.optim.Adam(parameter_groups(network, settings.lr, settings.gate_multiple), foreach=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         adam, rates[: len(adam.param_groups)], total_steps=settings.steps, pct_start=0.2
     )

@@ -142,13 +142,18 @@ def make_optimizer(
     model: nn.Module, lr: float, gate_lr: float = 1.0, weight_decay: float = 5e-4, fused: bool = True
 ) -> Optimizer:
     """Adam for the weights that require gradients; `gate_lr` times `lr` for those that end an attention."""
+    return torch.optim.Adam(parameter_groups(model, lr, gate_lr), lr, weight_decay=weight_decay, fused=fused)
+
+
+def parameter_groups(model: nn.Module, lr: float, gate_lr: float = 1.0) -> list[dict]:
+    """The weights that require gradients, for an optimizer: in a group of their own those that end an attention."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [{"params": trained}]
-    if gate_lr != 1 and (gates := [gate for gate in last_layers(model) if gate.requires_grad]):
-        ids = set(map(id, gates))
-        groups = [{"params": [weight for weight in trained if id(weight) not in ids]}]
-        groups.append({"params": gates, "lr": gate_lr * lr})
-    return torch.optim.Adam(groups, lr, weight_decay=weight_decay, fused=fused)
+    gates = [gate for gate in last_layers(model) if gate.requires_grad]
+    if gate_lr == 1 or not gates:
+        return [{"params": trained}]
+    ids = set(map(id, gates))
+    others = [weight for weight in trained if id(weight) not in ids]
+    return [{"params": others}, {"params": gates, "lr": gate_lr * lr}]
 
 
 def prepare_network(
