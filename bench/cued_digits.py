@@ -21,12 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import stats
 
 from rga.course.cued_task import CHANCE, Settings, score, train
 from rga.data.cued_digits import CUES
 from rga.io.json_files import write_json
 from rga.io.provenance import provenance
+from rga.metrics import t_interval
 
 OUT = Path(__file__).parent.parent / "results" / "cued_digits.json"
 NAMES = ("none", "rga_s", "se", "cbam", "non_local", "fc_s", "rga_c", "rga_sc", "oracle")
@@ -73,7 +73,8 @@ def choose(cue, name, args, report):
 
 def interval(values):
     """Mean and half width of the 95 % t-interval."""
-    return np.mean(values), stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
+    found = t_interval(values)
+    return found.value, found.high - found.value
 
 
 def table(report):

@@ -10,10 +10,11 @@ from tqdm.auto import tqdm
 
 from rga.data.images import read_image
 from rga.data.samples import Splits
+from rga.data.transforms import IMAGENET_MEAN
 from rga.drawn_people.person import DETAILS, Part
 from rga.io.atomic_write import atomic_folder
 
-GREY = 124, 116, 104  # the mean colour of ImageNet: normalised it is 0, as erased areas are
+GREY = tuple(round(255 * mean) for mean in IMAGENET_MEAN)  # normalised it is 0, as erased areas are
 CLOTHES = Part.TORSO, Part.LEGS, Part.SHOES
 KEEP = ("person", "detail")
 

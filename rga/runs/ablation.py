@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import fields
 from multiprocessing import get_context
 from pathlib import Path
@@ -149,17 +150,18 @@ def where_it_looks(model: ReIDModel, splits: Splits, recipe: Recipe) -> dict[str
     """
     if recipe.dataset != "synthetic":
         return {}
-    names = {f"backbone.{STAGES[recipe.backbone][-1]}": "features"}
-    stages = [int(stage) for stage in recipe.stages]
+    gates = [name for name, _ in model.named_modules() if name.endswith("spatial.gate")]
+    labels = {f"backbone.{STAGES[recipe.backbone][-1]}": "features"}
+    labels |= {gate: f"stage {stage}" for gate, stage in zip(gates, recipe.stages, strict=False)}
     maps: dict[str, list] = {}
     for first in range(0, len(splits.query), 64):
         images = stack_images([sample.path for sample in splits.query[first : first + 64]], model.size)
-        with evaluating(model), capture(model, "backbone.*") as outputs:
+        with evaluating(model), ExitStack() as hooks:
+            outputs = {name: hooks.enter_context(capture(model, name)) for name in labels}
             model(normalise(images.to(next(model.parameters()).device)))
-        gates = [name for name in outputs if name.endswith("spatial.gate")]
-        labels = names | {name: f"stage {stage}" for name, stage in zip(gates, stages, strict=False)}
         for name, label in labels.items():
-            maps.setdefault(label, []).append(outputs[name].float().mean(1, keepdim=True).clamp(min=0).cpu())
+            output = outputs[name][name].float()
+            maps.setdefault(label, []).append(output.mean(1, keepdim=True).clamp(min=0).cpu())
     root = splits.query[0].path.parent.parent
     parts = [read_parts(root, sample.path.stem, recipe.boxes) for sample in splits.query]
     masks = [part > 0 for part in parts]
