@@ -87,7 +87,7 @@ def test_stored_outputs_are_whole_and_tell_nothing_of_the_machine(path, notebook
 
 
 def is_checked(cell):
-    return "nbval-check-output" in cell.metadata.get("tags", []) or "# NBVAL_CHECK_OUTPUT" in cell.source
+    return "nbval-check-output" in cell.metadata.get("tags", [])
 
 
 def test_nbval_has_something_to_compare(notebook):

@@ -21,6 +21,7 @@ from rga.plot.maps import (
     targets,
 )
 from rga.plot.moving_gates import moving_gates
+from rga.plot.overview import overview
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
 from rga.plot.scatter import scatter
 
@@ -40,6 +41,7 @@ __all__ = [
     "intervals",
     "moving_gates",
     "node",
+    "overview",
     "position",
     "precision_recall",
     "rank_channels",

@@ -1,7 +1,6 @@
 """Exercises of notebook 05: a paired interval, the share of what attention could bring, a plan of runs.
 
-They start empty: what raises NotImplementedError is "not written yet". Solutions are in the notebook, and its tests try
-them.
+Solutions are in the notebook.
 """
 
 import copy
@@ -12,12 +11,17 @@ import numpy as np
 from scipy import stats
 
 from rga.course.errors import describe
+from rga.course.exercises.verdict import checker
 from rga.metrics import paired_interval, t_interval
 
 Scores = Mapping[int, float]  # by seed
 Setting = dict[str, object]
 
 
+@checker(
+    "paired(a, b) takes {seed: score} of two methods and returns two numbers, the mean of "
+    "a − b and half the width of its 95 % interval."
+)
 def check_paired(answer: Callable[[Scores, Scores], tuple[float, float]]) -> str:
     """Try `answer`: {seed: score} of a and of b -> mean difference a - b, half of its 95 % interval."""
     a = {0: 0.50, 1: 0.61, 2: 0.40, 3: 0.73, 4: 0.56}
@@ -26,11 +30,6 @@ def check_paired(answer: Callable[[Scores, Scores], tuple[float, float]]) -> str
     mean, half = exact.value, exact.high - exact.value
     try:
         got_mean, got_half = map(float, answer(dict(a), dict(b)))
-    except NotImplementedError:
-        return (
-            "not written yet: paired(a, b) takes {seed: score} of two methods and returns two numbers, the mean of "
-            "a − b and half the width of its 95 % interval."
-        )
     except Exception as error:
         return (
             f"stage 1, it runs: {describe(error)}. Hint: return two numbers; a[seed] − b[seed] for each seed."
@@ -86,16 +85,15 @@ def check_paired(answer: Callable[[Scores, Scores], tuple[float, float]]) -> str
     return "all stages passed"
 
 
+@checker(
+    "share(none, attention, oracle) takes {seed: score} of each and returns the attention's "
+    "mean gain over none, divided by the oracle's; NaN where the oracle gains nothing."
+)
 def check_share(answer: Callable[[Scores, Scores, Scores], float]) -> str:
     """Try `answer`: {seed: score} of none, an attention and the oracle -> the share of the oracle's gain."""
     none, attention, oracle = {0: 0.60, 1: 0.66}, {0: 0.64, 1: 0.67}, {0: 0.80, 1: 0.70}
     try:
         got = float(answer(dict(none), dict(attention), dict(oracle)))
-    except NotImplementedError:
-        return (
-            "not written yet: share(none, attention, oracle) takes {seed: score} of each and returns the attention's "
-            "mean gain over none, divided by the oracle's; NaN where the oracle gains nothing."
-        )
     except Exception as error:
         return f"stage 1, it runs: {describe(error)}. Hint: return one number; none[seed] is a score."
     gained = {seed: attention[seed] - none[seed] for seed in none}
@@ -133,6 +131,10 @@ def check_share(answer: Callable[[Scores, Scores, Scores], float]) -> str:
     return "all stages passed"
 
 
+@checker(
+    "plan(base, changes, seeds) returns a list of dicts, the settings of each run with its "
+    "seed: the base itself, and the base with one setting changed, each with every seed."
+)
 def check_plan(answer: Callable[[Setting, dict[str, Sequence], Sequence[int]], list[Setting]]) -> str:
     """Try `answer`: a base, {setting: other values}, seeds -> runs that differ from the base in one thing at most."""
     base = {"attention": "rga_sc", "stages": "1234", "reduction": 8}
@@ -140,11 +142,6 @@ def check_plan(answer: Callable[[Setting, dict[str, Sequence], Sequence[int]], l
     given = copy.deepcopy((base, changes, seeds))
     try:
         runs = [dict(run) for run in answer(*given)]
-    except NotImplementedError:
-        return (
-            "not written yet: plan(base, changes, seeds) returns a list of dicts, the settings of each run with its "
-            "seed: the base itself, and the base with one setting changed, each with every seed."
-        )
     except Exception as error:
         return f"stage 1, it runs: {describe(error)}. Hint: a list of dicts, base | {{name: value, 'seed': seed}}."
     if given != (base, changes, seeds):
