@@ -36,7 +36,7 @@ def extract(release: Path, target: Path, boxes: str, total: int) -> None:
 def _write(release: Path, folder: Path, boxes: str, total: int) -> None:
     in_flight = deque()
     with (
-        tqdm(total=total, desc=f"extracting {boxes} crops", unit="crop") as bar,
+        tqdm(total=total, desc=f"extracting {boxes} crops", unit="crop", leave=False) as bar,
         ThreadPoolExecutor(WRITERS) as pool,
     ):
         for stem, crop in crops_in(release, boxes):
