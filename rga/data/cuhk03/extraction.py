@@ -47,6 +47,7 @@ def _write(release: Path, folder: Path, boxes: str, total: int) -> None:
         for writing in in_flight:
             writing.result()
             bar.update()
+        bar.refresh()  # a bar that does not stay may miss its last step
 
 
 def _save(crop: np.ndarray, path: Path) -> None:
