@@ -63,7 +63,8 @@ def rows(
     words = 0.09 * max(map(len, pictures)) + 0.1  # inches
     panel = min((WIDTH - words) / columns, width)
     line = 0.2 if below else 0.05
-    height = len(pictures) * (panel * aspect + line) + (0.4 if title else 0) + (0.25 if titles else 0)
+    heading = max((0.25 + 0.13 * text.count("\n") for text in titles or ()), default=0)
+    height = len(pictures) * (panel * aspect + line) + (0.4 if title else 0) + heading
     figure = sheet(words + panel * columns, height)
     ratios = [words / panel] + [1] * columns
     grid = figure.subplots(len(pictures), columns + 1, squeeze=False, width_ratios=ratios)
@@ -107,7 +108,7 @@ def roles(
         colour, line, mark = ROLES[role]
         ax.imshow(picture, alpha=0.45 if role == "junk" else 1)
         frame(ax, colour, line, 3)
-        ax.set_xlabel(f"{mark} {role}", fontsize=7, color=colour)
+        ax.set_xlabel(f"{mark} {role}", fontsize=7 if panel < 0.8 else 9, color=colour)
     figure.suptitle("One query, and what gallery images are to it", fontsize=10)
     return figure
 

@@ -52,8 +52,8 @@ def check_junk(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> st
         )
     if (seen & ~person[:, :5] & camera[:, :5]).any():
         return (
-            "stage 5, strangers: somebody else, or a distractor, is left out. Hint: strangers from the query's own "
-            "camera stay in the ranking: they are what makes it hard."
+            "stage 5, strangers: somebody else, or a distractor, is left out. Hint: strangers stay in the ranking, "
+            "whatever their camera: to rank them first is a mistake, and counts."
         )
     if (seen & person[:, :5] & ~camera[:, :5]).any():
         return "stage 6, matches: a match is left out. Hint: the same person from another camera is what we look for."
