@@ -92,7 +92,9 @@ def examine(splits: Splits, thorough: bool = False, workers: int | None = None) 
     if thorough:
         with ThreadPool(workers) as pool:  # Pillow decodes without holding Python's lock
             looks = pool.imap(_read, paths, chunksize=16)
-            files = dict(zip(paths, tqdm(looks, "decoding", len(paths), unit=" images"), strict=True))
+            files = dict(
+                zip(paths, tqdm(looks, "decoding", len(paths), leave=False, unit=" images"), strict=True)
+            )
     else:
         files = {path: _stat(path) for path in paths}
     findings = tuple(finding for check in CHECKS for finding in check(splits, files))

@@ -335,7 +335,7 @@ def _write_pictures(
     refs = file["#refs#"]
     with closing(_pictures(settings, members, workers)) as drawn:
         for member, pictures in tqdm(
-            zip(members, drawn, strict=True), total=len(members), desc="drawing people"
+            zip(members, drawn, strict=True), total=len(members), desc="drawing people", leave=False
         ):
             for boxes in BOXES:
                 _write_person(folder, refs, cells[boxes, member.pair], boxes, member, pictures)

@@ -24,8 +24,8 @@ def images(
 ) -> Figure:
     """A contact sheet.
 
-    images: (B, 3, H, W), uint8 or float between 0 and 1, a tensor or an array (else ValueError). width: of
-    one, at most, in inches.
+    images: (B, 3, H, W), uint8 or float between 0 and 1, a tensor or an array (else ValueError). width: of one
+    image, at most, in inches.
     """
     pictures = rgb(images)
     columns = min(columns, len(pictures))
@@ -50,18 +50,21 @@ def rows(
     titles: Sequence[str] | None = None,
     title: str | None = None,
     below: Mapping[str, Sequence[str]] | None = None,
+    width: float = 0.8 * PANEL,
 ) -> Figure:
     """A contact sheet with a name before each row.
 
     rows: {name: (B, 3, H, W)} as in `images`, B may differ. titles: one for each column. below: {name: B words}.
+    width: of one image, at most, in inches.
     """
     pictures = {name: rgb(row) for name, row in rows.items()}
     columns = max(map(len, pictures.values()))
     aspect = max(row.shape[1] / row.shape[2] for row in pictures.values())
     words = 0.09 * max(map(len, pictures)) + 0.1  # inches
-    panel = min((WIDTH - words) / columns, 0.8 * PANEL)  # there are many
+    panel = min((WIDTH - words) / columns, width)
     line = 0.2 if below else 0.05
-    height = len(pictures) * (panel * aspect + line) + (0.4 if title else 0) + (0.25 if titles else 0)
+    heading = max((0.25 + 0.13 * text.count("\n") for text in titles or ()), default=0)
+    height = len(pictures) * (panel * aspect + line) + (0.4 if title else 0) + heading
     figure = sheet(words + panel * columns, height)
     ratios = [words / panel] + [1] * columns
     grid = figure.subplots(len(pictures), columns + 1, squeeze=False, width_ratios=ratios)
@@ -80,18 +83,20 @@ def rows(
     return figure
 
 
-def roles(query_image, gallery_images, roles: Sequence[str], columns: int = 10) -> Figure:
+def roles(
+    query_image, gallery_images, roles: Sequence[str], columns: int = 10, width: float = PANEL
+) -> Figure:
     """What gallery images are to one query: framed and marked as the match, stranger, distractor or junk.
 
     query_image: (3, H, W). gallery_images: (B, 3, H, W), both as in `images`. roles: B keys of ROLES, else
-    ValueError. columns: gallery images side by side.
+    ValueError. columns: gallery images side by side. width: of one image, at most, in inches.
     """
     if unknown := set(roles) - set(ROLES):
         raise ValueError(f"unknown role {min(unknown)!r}: choose from {', '.join(ROLES)}.")
     query, gallery = rgb(query_image[None])[0], rgb(gallery_images)
     lines = math.ceil(len(gallery) / columns)
     ratios = [1, 0.2] + [1] * columns
-    panel = min(WIDTH / sum(ratios), PANEL)
+    panel = min(WIDTH / sum(ratios), width)
     figure = sheet(panel * sum(ratios), lines * (panel * query.shape[0] / query.shape[1] + 0.3) + 0.3)
     grid = figure.subplots(lines, columns + 2, squeeze=False, width_ratios=ratios)
     for ax in grid.flat:
@@ -103,7 +108,7 @@ def roles(query_image, gallery_images, roles: Sequence[str], columns: int = 10) 
         colour, line, mark = ROLES[role]
         ax.imshow(picture, alpha=0.45 if role == "junk" else 1)
         frame(ax, colour, line, 3)
-        ax.set_xlabel(f"{mark} {role}", fontsize=7, color=colour)
+        ax.set_xlabel(f"{mark} {role}", fontsize=7 if panel < 0.8 else 9, color=colour)
     figure.suptitle("One query, and what gallery images are to it", fontsize=10)
     return figure
 

@@ -22,6 +22,16 @@ def test_rows_have_names_and_may_differ_in_length():
     assert np.array_equal(labelled.images[0].get_array(), rgb(PEOPLE)[1])
 
 
+def test_images_are_as_wide_as_asked():
+    for draw in (
+        lambda width: plot.rows({"": PEOPLE}, width=width),
+        lambda width: plot.images(PEOPLE, width=width),
+        lambda width: plot.roles(PEOPLE[0], PEOPLE, ["match"] * len(PEOPLE), columns=3, width=width),
+    ):
+        narrow, wide = (draw(width).get_size_inches() for width in (0.5, 1.0))
+        assert wide[0] - narrow[0] >= 0.5 * len(PEOPLE) and wide[1] > narrow[1]
+
+
 def test_roles_are_told_without_colour():
     figure = plot.roles(PEOPLE[0], PEOPLE, ["match", "junk", "stranger"], columns=2)
     words = text_of(figure)

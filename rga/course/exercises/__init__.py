@@ -6,7 +6,7 @@ and a hint.
 """
 
 from rga.course.exercises.ablation import check_paired, check_plan, check_share
-from rga.course.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
+from rga.course.exercises.dataset import check_junk, check_leak, check_sampler
 from rga.course.exercises.evaluate import (
     average_precision,
     check_average_precision,
@@ -42,11 +42,8 @@ __all__ = [
     "check_threshold",
     "first_match",
     "hardest",
-    "junk",
-    "leak",
     "low_cost",
     "node",
     "row_half",
-    "sampler",
     "threshold",
 ]

@@ -36,7 +36,7 @@ def extract(release: Path, target: Path, boxes: str, total: int) -> None:
 def _write(release: Path, folder: Path, boxes: str, total: int) -> None:
     in_flight = deque()
     with (
-        tqdm(total=total, desc=f"extracting {boxes} crops", unit="crop") as bar,
+        tqdm(total=total, desc=f"extracting {boxes} crops", unit="crop", leave=False) as bar,
         ThreadPoolExecutor(WRITERS) as pool,
     ):
         for stem, crop in crops_in(release, boxes):
@@ -47,6 +47,7 @@ def _write(release: Path, folder: Path, boxes: str, total: int) -> None:
         for writing in in_flight:
             writing.result()
             bar.update()
+        bar.refresh()  # a bar that does not stay may miss its last step
 
 
 def _save(crop: np.ndarray, path: Path) -> None:

@@ -7,14 +7,44 @@ import pytest
 import torch
 
 from rga import metrics
-from rga.course.exercises.dataset import check_junk, check_leak, check_sampler, junk, leak, sampler
+from rga.course.exercises.dataset import check_junk, check_leak, check_sampler
+from rga.data.sampler import PKSampler
 
 
-@pytest.mark.parametrize(
-    ("check", "solution"), [(check_junk, junk), (check_leak, leak), (check_sampler, sampler)]
-)
+def junk(q_pids, g_pids, q_camids, g_camids):
+    return person(q_pids, g_pids) & camera(q_camids, g_camids) | (g_pids == -1)
+
+
+def leak(splits):
+    return trained(splits) & searched(splits)
+
+
+def sampler(pids, p, k, seed):
+    return [[index for index, _ in batch] for batch in PKSampler(pids, p, k, seed)]
+
+
+CHECKS = {check_junk: junk, check_leak: leak, check_sampler: sampler}
+
+
+@pytest.mark.parametrize(("check", "solution"), CHECKS.items())
 def test_the_solution_passes(check, solution):
     assert check(solution) == "all stages passed"
+
+
+@pytest.mark.parametrize(("check", "solution"), CHECKS.items())
+def test_a_forgotten_return_is_named(check, solution):
+    def forgets(*given):
+        solution(*given)
+
+    assert "returned None. Hint: is there a return" in check(forgets)
+
+
+@pytest.mark.parametrize(("check", "solution"), CHECKS.items())
+def test_an_empty_answer_is_told_what_is_asked(check, solution):
+    def empty(*given):
+        raise NotImplementedError
+
+    assert check(empty).startswith(f"not written yet: {solution.__name__}(")
 
 
 def test_junk_is_what_the_evaluation_leaves_out():
@@ -39,13 +69,21 @@ def camera(q_camids, g_camids):
 
 WRONG_JUNK = {
     "stage 1, it runs": lambda q, g, qc, gc: q == g,
+    "compare a column": lambda q, g, qc, gc: (q == g) & (qc == gc),
+    "(a == b) & (c == d). And `and`": lambda q, g, qc, gc: q[:, None] == g & qc[:, None] == gc,
+    "`or` take single values": lambda q, g, qc, gc: person(q, g) and camera(qc, gc),
     "stage 2, shape": lambda q, g, qc, gc: person(q, g).int(),
     "q_pids[:, None] is a column": lambda q, g, qc, gc: junk(q, g, qc, gc).T,
-    "stage 3, strangers": lambda q, g, qc, gc: camera(qc, gc),
+    "stage 3, parentheses": lambda q, g, qc, gc: (q[:, None] == g) & qc[:, None] == gc,
+    "each comparison needs its own": lambda q, g, qc, gc: junk(q, g, qc, gc) | g == -1,
+    "stage 4, the right way round": lambda q, g, qc, gc: ~junk(q, g, qc, gc),
+    "True marks what is left out": lambda q, g, qc, gc: ~person(q, g) | ~camera(qc, gc),
+    "stage 5, strangers": lambda q, g, qc, gc: camera(qc, gc),
     "or a distractor": lambda q, g, qc, gc: junk(q, g, qc, gc) | (g == 0),
-    "stage 4, matches": lambda q, g, qc, gc: person(q, g) | (g == -1),
-    "stage 5, own camera": lambda q, g, qc, gc: torch.zeros(len(q), len(g), dtype=bool),
-    "stage 6, pid -1": lambda q, g, qc, gc: person(q, g) & camera(qc, gc),
+    "stage 6, matches": lambda q, g, qc, gc: person(q, g) | (g == -1),
+    "the same person from another camera": lambda q, g, qc, gc: person(q, g) & ~camera(qc, gc),
+    "stage 7, own camera": lambda q, g, qc, gc: torch.zeros(len(q), len(g), dtype=bool),
+    "stage 8, pid -1": lambda q, g, qc, gc: person(q, g) & camera(qc, gc),
 }
 
 
@@ -68,6 +106,9 @@ WRONG_LEAK = {
     "9 was missed": lambda s: trained(s) & searched(s, gallery=False),
     "stage 3, query": lambda s: trained(s) & searched(s, query=False),
     "stage 4, people": lambda s: trained(s) | searched(s),
+    "training & (query | gallery)": lambda s: (
+        trained(s) & searched(s, gallery=False) | searched(s, query=False)
+    ),
     "got {}": lambda s: set(),
     "stage 5, a clean split": lambda s: {3, 9},
 }
@@ -111,9 +152,10 @@ def drawn_anew(pids, p, k, seed):
     ]
 
 
-def random_images(pids, p, k, seed):
+def random_images(pids, p, k, seed, stop=None):
+    """Shuffled indices, cut into batches up to `stop`; the last may be incomplete."""
     order = random.Random(seed).sample(range(len(pids)), len(pids))
-    return [order[i : i + p * k] for i in range(0, p * k * (len(set(pids)) // p), p * k)]
+    return [order[i : i + p * k] for i in range(0, stop or len(order), p * k)]
 
 
 class InOrder(random.Random):
@@ -124,13 +166,21 @@ class InOrder(random.Random):
 FOREVER = random.Random(0)
 WRONG_SAMPLER = {
     "stage 1, it runs": lambda pids, p, k, seed: pids.nonsense(),
+    "stage 3, sizes: 7 identities": lambda pids, p, k, seed: sampler(pids, p, k, seed)[:1],
     "are left out": lambda pids, p, k, seed: epoch(pids, p, k, random.Random(seed), once_each, drop_last=False),
-    "stage 2, sizes": lambda pids, p, k, seed: [],
-    "stage 3, P × K": random_images,
+    "stage 3, sizes: a batch": lambda pids, p, k, seed: [],
+    "k images of each of the p identities": lambda pids, p, k, seed: [
+        [i] for batch in sampler(pids, p, k, seed) for i in batch
+    ],
+    "stage 2, P × K": random_images,
+    "choose p identities first": lambda pids, p, k, seed: random_images(pids, p, k, seed, 2 * p * k),
     "stage 4, an epoch": drawn_anew,
     "stage 5, images": lambda pids, p, k, seed: epoch(
         pids, p, k, random.Random(seed), lambda rng, images, k: rng.choices(images, k=k)
     ),
+    "indices into pids, not the pids": lambda pids, p, k, seed: [
+        [pids[i] for i in batch] for batch in sampler(pids, p, k, seed)
+    ],
     "stage 6, few images: ValueError": lambda pids, p, k, seed: epoch(
         pids, p, k, random.Random(seed), lambda rng, images, k: rng.sample(images, k)
     ),
