@@ -123,7 +123,9 @@ def test_wrong_stages():
 
 
 def test_a_container_that_calls_its_children_is_refused():
-    with pytest.raises(ValueError, match="'features.denseblock2' is a _DenseBlock, which calls its children itself"):
+    with pytest.raises(
+        ValueError, match="'features.denseblock2' is a _DenseBlock, which calls its children itself"
+    ):
         attach(torchvision.models.densenet121(), ["features.denseblock2"], "rga_s", (64, 64))
 
 
