@@ -1,38 +1,67 @@
 """attach: insert an attention after named stages of any network, and find it again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
 from torch import Tensor, nn
 
+from rga.models.attentions import ATTENTION, Attention
 from rga.models.hooks import dummy_forward
+from rga.models.map_layout import Layout, OnLayout, find_layout
 
-# An attention is built from the shape of the feature map it will see: (channels, (height, width)) -> module that
-# maps (B, C, H, W) to the same shape.
-Attention = Callable[[int, tuple[int, int]], nn.Module]
+CHILD = "attached"  # the attention's name in a stage that is no nn.Sequential
 
 
 def attach(
-    network: nn.Module, stages: Sequence[str], attention: Attention, size: tuple[int, int]
+    network: nn.Module,
+    stages: Sequence[str],
+    attention: str | Attention,
+    size: tuple[int, int],
+    *,
+    init_gates: str = "identity",
+    in_channels: int = 3,
 ) -> nn.Module:
-    """Insert attention(channels, (height, width)) behind each named submodule of `network`; returns `network`.
+    """Insert an attention behind each named submodule of `network`, in place; returns `network`.
 
-    stages: names as in `network.named_modules()`. size: (height, width) of the images; the sizes of the feature
-    maps are measured with one blank image. A stage that is an nn.Sequential is appended to, so that no parameter
-    changes its name; any other becomes nn.Sequential(stage, attention). The attention goes to the device, the
-    dtype and the mode of its stage. Raises ValueError for an unknown stage, one that does not output one
-    (B, C, H, W) map, and one that the network does not call.
+    No parameter of the network changes its name: an attention is appended to a stage that is an nn.Sequential, any
+    other stage gets it as a child called `attached`, which a forward hook applies to the stage's output. Attach before
+    the network is compiled, traced or exported, which all see it. It goes to the device, the dtype and the mode of
+    its stage.
+
+    Args:
+        network: on images (B, in_channels, *size).
+        stages: names as in `network.named_modules()`; they may output maps (B, C, H, W), channels-last maps
+            (B, H, W, C) as Swin does, or tokens (B, N, C) as a ViT does, whose class token stays as it is.
+        attention: a key of `rga.models.ATTENTION`, or a callable (channels, (height, width)) -> module that maps
+            (B, C, H, W) to the same shape.
+        size: (height, width) of the images; the sizes of the feature maps are measured with one blank image.
+        init_gates: of an attention by name: "identity", the network starts as it was, or "released", random maps.
+        in_channels: channels of the images.
+
+    Raises:
+        ValueError: for an unknown stage or attention, a stage that does not output one feature map, and one that the
+            network does not call.
     """
-    for name, x_BCHW in _maps(network, stages, size).items():
-        stage, (channels, *map_size) = network.get_submodule(name), x_BCHW.shape[1:]
-        module = attention(channels, tuple(map_size)).to(x_BCHW).train(stage.training)
+    make = _by_name(attention, init_gates) if isinstance(attention, str) else attention
+    for name, (layout, output) in _maps(network, stages, size, in_channels).items():
+        stage = network.get_submodule(name)
+        module = make(layout.channels, layout.grid).to(output).train(stage.training)
         module.is_attached = True  # for `attached`; not part of the state dict
-        if isinstance(stage, nn.Sequential):
+        if layout.kind != "NCHW":
+            module = OnLayout(module, layout).train(stage.training)
+        if type(stage).forward is nn.Sequential.forward:
             stage.append(module)
+        elif isinstance(stage, nn.Sequential | nn.ModuleDict | nn.ModuleList):
+            raise ValueError(
+                f"stage {name!r} is a {type(stage).__name__}, which calls its children itself, and would call the "
+                "attention among them: choose the module behind it, or the last one inside it."
+            )
+        elif hasattr(stage, CHILD):
+            raise ValueError(f"stage {name!r} has an attention already.")
         else:
-            network.set_submodule(name, nn.Sequential(stage, module))
-            network.get_submodule(name).training = stage.training  # train() would reach into the stage
+            stage.add_module(CHILD, module)
+            stage.register_forward_hook(_apply)
     return network
 
 
@@ -41,8 +70,22 @@ def attached(network: nn.Module) -> list[nn.Module]:
     return [module for module in network.modules() if getattr(module, "is_attached", False)]
 
 
-def _maps(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> dict[str, Tensor]:
-    """The output of each stage for one blank image."""
+def _by_name(name: str, init_gates: str) -> Attention:
+    if ATTENTION.get(name) is None:
+        names = [key for key, make in ATTENTION.items() if make]
+        raise ValueError(f"unknown attention {name!r}: choose one of {', '.join(names)}.")
+    return partial(ATTENTION[name], init_gates=init_gates)
+
+
+def _apply(stage: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    """A forward hook; a function of this file, so that a copied or pickled network finds it, and its own attention."""
+    return getattr(stage, CHILD)(output)
+
+
+def _maps(
+    network: nn.Module, stages: Sequence[str], size: tuple[int, int], in_channels: int
+) -> dict[str, tuple[Layout, Tensor]]:
+    """The layout and the output of each stage for one blank image."""
     modules, maps = dict(network.named_modules()), {}
     for name in stages:
         if name not in modules:
@@ -51,14 +94,12 @@ def _maps(network: nn.Module, stages: Sequence[str], size: tuple[int, int]) -> d
             )
 
     def hook(name: str, module: nn.Module, inputs: object, output: object) -> None:
-        if not (isinstance(output, Tensor) and output.ndim == 4):
-            raise ValueError(f"stage {name!r} does not output one (B, C, H, W) feature map: choose another.")
-        maps[name] = output
+        maps[name] = find_layout(name, output, size), output
 
     with ExitStack() as hooks:
         for name in stages:
             hooks.enter_context(modules[name].register_forward_hook(partial(hook, name)))
-        dummy_forward(network, size)
+        dummy_forward(network, size, in_channels)
     if unseen := [name for name in stages if name not in maps]:
         raise ValueError(
             f"the network does not call stage {unseen[0]!r} in eval mode, so an attention behind it would do nothing: "

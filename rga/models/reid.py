@@ -60,7 +60,7 @@ def by_hand(file: object, why: str = "") -> str:
     """The error for a file with a network that `create_model` cannot build again."""
     return (
         f"{file} holds a network built by hand{why}: its configuration does not say how. Build it as you did, then "
-        "rga.checkpoint.restore(FILE, model) loads the checkpoint into it; rga.evaluate, rga.search.build_index and "
+        "rga.checkpoint.load_model(FILE, model) loads the checkpoint into it; rga.evaluate, rga.search.build_index and "
         "rga.export.to_onnx take that model."
     )
 

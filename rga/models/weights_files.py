@@ -54,7 +54,7 @@ def safe_load(path: Path, expected: str, mmap: bool = False) -> Any:
     """
     try:
         with torch.serialization.safe_globals(_NUMBERS):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+            return _current_names(torch.load(path, map_location="cpu", weights_only=True, mmap=mmap))
     except Exception as error:  # torch raises many kinds for a file that is truncated or not its own
         # Not torch's own message, in no traceback either: it recommends to load what may run any code.
         found = re.search(r"GLOBAL (\S+)", str(error))
@@ -70,6 +70,21 @@ def safe_load(path: Path, expected: str, mmap: bool = False) -> Any:
         f"expected {expected} in {path}, could not read it ({kind}): the file is cut short or of another kind. "
         "Compare its size with the original's, and copy it again if they differ."
     )
+
+
+# Until 0.1.0 a block of MobileNetV2 and the attention behind it were 0 and 1 of an nn.Sequential.
+_SEQUENTIAL = re.compile(r"^(backbone\.features\.(?:3|6|13|17)\.)([01])\.")
+
+
+def _current_names(content: Any) -> Any:
+    """A checkpoint of an earlier version with today's names of its tensors; anything else as it is."""
+    if WeightsFile("", content).config and content["config"].get("backbone") == "mobilenet_v2":
+        names = {"0": "", "1": "attached."}
+        content["model"] = {
+            _SEQUENTIAL.sub(lambda found: found[1] + names[found[2]], name): tensor
+            for name, tensor in content["model"].items()
+        }
+    return content
 
 
 def unwrap(content: Any, prefixes: Iterable[str] = PARALLEL) -> tuple[dict[str, Tensor], str]:

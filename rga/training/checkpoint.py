@@ -61,11 +61,20 @@ def _link(file: Path, name: Path) -> None:
         shutil.copyfile(file, name)
 
 
-def load_model(path: str | Path) -> ReIDModel:
+def load_model(path: str | Path, model: ReIDModel | None = None) -> ReIDModel:
     """The network in a checkpoint, rebuilt from its configuration, on the CPU, in eval mode.
 
-    Raises ValueError for a network built by hand, which its configuration does not describe: `restore` loads it.
+    Args:
+        path: of the checkpoint.
+        model: a network built by hand as the saved one was, which its configuration does not describe; it is loaded
+            in place and returned.
+
+    Raises:
+        ValueError: for a network built by hand where no model is given, and for a model of another network.
     """
+    if model is not None:
+        restore(path, model)
+        return model.eval()
     content = _read(Path(path))
     config = dict(content["config"])
     described = config.pop("weights", "as given")

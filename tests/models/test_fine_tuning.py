@@ -111,6 +111,6 @@ def test_a_network_built_by_hand_is_refused_with_what_to_do(tmp_path):
     save(tmp_path / "hand.pt", by_hand)
     for attention in ("rga_s", "none"):
         with pytest.raises(
-            ValueError, match=r"hand.pt .*built by hand.*rga.checkpoint.restore\(FILE, model\)"
+            ValueError, match=r"hand.pt .*built by hand.*rga.checkpoint.load_model\(FILE, model\)"
         ):
             network(2, attention, weights=tmp_path / "hand.pt")

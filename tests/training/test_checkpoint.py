@@ -1,5 +1,7 @@
 """Checkpoints: atomic, and loaded only into the network they are of."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -153,13 +155,14 @@ def labelled():
         (labelled, r"\(idea 3, attention 'mine'\)"),
     ],
 )
-def test_a_network_built_by_hand_is_loaded_by_restore(build, why, tmp_path):
+def test_a_network_built_by_hand_is_loaded_into_one_that_is_given(build, why, tmp_path):
     torch.manual_seed(0)
     model = build()
     checkpoint.save(tmp_path / "run.pt", model, epoch=3)
-    with pytest.raises(ValueError, match=rf"built by hand.*{why}.*rga.checkpoint.restore\(FILE, model\)"):
+    with pytest.raises(ValueError, match=rf"built by hand.*{why}.*rga.checkpoint.load_model\(FILE, model\)"):
         checkpoint.load_model(tmp_path / "run.pt")
     other = build()
+    assert checkpoint.load_model(tmp_path / "run.pt", other.train()) is other and not other.training
     assert checkpoint.restore(tmp_path / "run.pt", other) == {"epoch": 3}
     torch.testing.assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
 
@@ -178,3 +181,21 @@ def test_another_projects_checkpoint_is_not_called_cut_short(model, tmp_path):
     torch.save({"state_dict": model.state_dict(), "rank1": np.float64(0.5)}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"got something else.*create_model\(weights=…\)"):
         checkpoint.load_model(tmp_path / "other.pt")
+
+
+def test_a_mobilenet_of_an_earlier_version_loads(tmp_path):
+    """Until 0.1.0 a block and the attention behind it were 0 and 1 of an nn.Sequential."""
+    model = create_model("mobilenet_v2", "rga_s", num_pids=3, size=(64, 32))
+    checkpoint.save(tmp_path / "now.pt", model)
+    content = torch.load(tmp_path / "now.pt", weights_only=True)
+
+    def earlier(name):
+        found = re.match(r"(backbone\.features\.(?:3|6|13|17)\.)(attached\.)?(.*)", name)
+        return f"{found[1]}{1 if found[2] else 0}.{found[3]}" if found else name
+
+    names = [earlier(name) for name in content["model"]]
+    assert "backbone.features.3.1.spatial.score.embed.weight" in names
+    content["model"] = dict(zip(names, content["model"].values(), strict=True))
+    torch.save(content, tmp_path / "then.pt")
+    loaded = checkpoint.load_model(tmp_path / "then.pt").state_dict()
+    torch.testing.assert_close(loaded, model.state_dict(), rtol=0, atol=0)
