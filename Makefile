@@ -85,6 +85,10 @@ test: check
 	@$(PY) -m pytest -q -ra --durations=5 --nbval-lax $(NBVAL) \
 	    tests $(filter-out $(STRICT),$(wildcard notebooks/*.ipynb)) $(ARGS)
 
+# make test presses Run All in a small notebook only.
+test-browser: $(READY)
+	@$(PY) -m pytest -q -rs -s tests/browser/test_jupyterlab.py tests/browser/run_all.py $(ARGS)
+
 format: $(READY)
 	@$(PY) -m ruff check --fix --quiet
 	@$(PY) -m ruff format

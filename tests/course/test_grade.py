@@ -32,12 +32,12 @@ HOSTILE = {
     "shares": ("import mmap; mmap.mmap(-1, 20 * 2**30); return 1", "memory", "Cannot allocate memory"),
     "connects": ("import socket; socket.create_connection(('192.0.2.1', 80), 1)", "error", "unreachable"),
     "writes": ("open(r'{outside}', 'w').write('x')", "error", "Read-only"),
+    "floods": ("open('f', 'wb').write(bytes(2**25))", "error", "File too large"),
     "fills": (
         "import os\n    for i in range(9): open(str(i), 'wb').write(bytes(2**24))",
         "error",
         "No space",
     ),
-    "floods": ("open('f', 'wb').write(bytes(2**25))", "error", "File too large"),
     "forks": ("import os; return os.fork() * 0", "error", "not permitted"),
     "starts": ("import subprocess; subprocess.run(['true'])", "error", "not permitted"),
     "threads": ("import threading; t = threading.Thread(); t.start(); t.join(); return 42", "passed", ""),

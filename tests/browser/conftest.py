@@ -1,0 +1,34 @@
+"""A JupyterLab with a browser for the tests here; they are skipped where there is no browser."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from rga.course import copies
+from rga.io.paths import ROOT
+
+pytest.importorskip("selenium")
+from helpers.jupyterlab import BROWSER, DRIVER, jupyterlab
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.browser)
+            if not (BROWSER and DRIVER):
+                item.add_marker(pytest.mark.skip(reason="needs Chromium and chromedriver"))
+
+
+@pytest.fixture(scope="session")
+def work():
+    """A folder with copies as `make lab` makes them, at the same depth; somebody's own work/ stays alone."""
+    with tempfile.TemporaryDirectory(prefix="work-", dir=ROOT) as folder:
+        copies.work(folder)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    with jupyterlab(ROOT, tmp_path_factory.mktemp("home")) as started:
+        yield started
