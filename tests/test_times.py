@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from store_map import PAGE, exercises, minutes, page, reading_minutes, said
 from store_notebooks import FOLDER
-from time_notebooks import FILE, too_slow
+from time_notebooks import FILE, measure, too_slow
 
 from rga.io.paths import ROOT
 
@@ -83,6 +83,14 @@ def test_times_are_read_as_people_write_them(text, number):
 @pytest.mark.parametrize(("seconds", "text"), [(10, "half a minute"), (58, "1 minute"), (95, "1½ minutes")])
 def test_times_are_rounded_as_people_say_them(seconds, text):
     assert said(minutes(seconds)) == text and agrees(text, max(seconds, 15))
+
+
+def test_a_notebook_is_measured_up_to_its_first_picture_and_its_end(tmp_path):
+    cells = ["1", "display({'image/png': 'iVBORw0KGgo='}, raw=True)", "import time; time.sleep(0.3)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, tmp_path / "01.ipynb")
+    seconds, picture = measure(tmp_path / "01.ipynb")
+    assert 0 < picture < seconds - 0.25
 
 
 def test_twice_the_stated_time_is_too_slow():

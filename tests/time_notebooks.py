@@ -19,7 +19,7 @@ from rga.io.json_files import write_json
 from rga.io.paths import ROOT
 from rga.io.provenance import provenance
 
-FILE = ROOT / "results" / "notebook_times.json"
+FILE = Path(__file__).resolve().parent.parent / "results" / "notebook_times.json"
 QUIET = 0.5  # load average of the last minute; above it other programs take part of the time
 TOO_SLOW = 2.0
 

@@ -4,12 +4,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from helpers.jupyterlab import BROWSER, DRIVER, jupyterlab
 
 from rga.course import copies
 from rga.io.paths import ROOT
-
-pytest.importorskip("selenium")
-from helpers.jupyterlab import BROWSER, DRIVER, jupyterlab
 
 
 def pytest_collection_modifyitems(items):

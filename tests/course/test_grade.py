@@ -6,9 +6,9 @@ import time
 import nbformat
 import pytest
 
-from rga.course import sandbox
+from rga.course import sandbox, solutions
 from rga.course.exercise_runner import definition, judge
-from rga.course.grade import COLUMNS, FILE_BYTES, grade, main, write
+from rga.course.grade import COLUMNS, FILE_BYTES, STORED, grade, main, write
 
 v4 = nbformat.v4
 SECONDS, MEMORY = 2, 2**30
@@ -98,6 +98,20 @@ def test_a_hostile_notebook(course, tmp_path, monkeypatch):
     assert rows["absent"]["verdict"] == "missing"
     assert not outside.exists() and list(folder.glob("**/*.ipynb"))
     assert 2 * SECONDS < time.monotonic() - start and float(rows["spins"]["seconds"]) < 2 * SECONDS
+
+
+COURSE = {path: nbformat.read(path, as_version=4) for path in sorted(STORED.glob("*.ipynb"))}
+
+
+@NEEDS_ISOLATION
+@pytest.mark.parametrize(
+    "path", [p for p in COURSE if solutions.stubs(COURSE[p])], ids=lambda path: path.stem
+)
+def test_the_printed_solutions_pass_where_they_are_shut_in(path, tmp_path):
+    nbformat.write(solutions.solve(COURSE[path]), tmp_path / path.name)
+    rows = list(grade(tmp_path))
+    assert [row["exercise"] for row in rows] == list(solutions.stubs(COURSE[path]))
+    assert {row["verdict"] for row in rows} == {"passed"}, rows
 
 
 @NEEDS_ISOLATION
