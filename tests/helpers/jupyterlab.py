@@ -55,10 +55,10 @@ const over = (top, below) => below.map((v, i) => top[i] * top[3] + v * (1 - top[
 const behind = e => { const own = e ? number(getComputedStyle(e).backgroundColor) : [255, 255, 255, 1];
   return own[3] == 1 || !e ? own.slice(0, 3) : over(own, behind(e.parentElement)); };
 const panel = document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden)") || document;
-return [...panel.querySelectorAll(".jp-RenderedHTMLCommon, .jp-RenderedText")]
+return [...panel.querySelectorAll(".jp-RenderedHTMLCommon, .jp-OutputArea-output")]
   .flatMap(e => [e, ...e.querySelectorAll("*")])
   .filter(e => [...e.childNodes].some(n => n.nodeType == 3 && n.textContent.trim()) && e.getClientRects().length)
-  .filter(e => !e.closest(".jp-RenderedLatex, mjx-container, .jp-InternalAnchorLink"))
+  .filter(e => !e.closest(".jp-RenderedLatex, mjx-container, .jp-InternalAnchorLink, option"))
   .map(e => { const back = behind(e), [a, b] = [light(over(number(getComputedStyle(e).color), back)), light(back)];
     return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.tagName, e.textContent.slice(0, 60)]; });
 """
