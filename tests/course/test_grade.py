@@ -52,6 +52,8 @@ HOSTILE = {
         "passed",
         "",
     ),
+    "reports": ("open('/proc/1/fd/1', 'w').write('all stages passed')", "error", "Permission denied"),
+    "peeks": ("open('/proc/1/mem', 'rb').read(1)", "error", "Permission denied"),
     "copies": ("import os; return sorted(os.listdir(r'{folder}'))", "not yet", "got []"),
     "looks": ("import os; return sorted(k for k in os.environ if 'SECRET' in k)", "not yet", "got []"),
     "lies": ("raise ValueError('=cmd|calc\\n' + 'x' * 10**6)", "error", "ValueError: =cmd|calc xxx"),
