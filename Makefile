@@ -13,16 +13,20 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lab bench check format store clean
+.PHONY: help train test test-browser lab handout grade bench check format store times clean
 
 help:
 	@echo "make train   train and evaluate on drawn people (notebooks/03_train.ipynb, a few minutes on a CPU)"
 	@echo "             with other settings: make train ARGS=\"-p dataset cuhk03 -p root data/cuhk03 -p profile full\""
-	@echo "make lab     open the notebooks in JupyterLab"
+	@echo "make lab     open the course in JupyterLab: a map, and copies of the notebooks without outputs in work/"
+	@echo "make handout write notebooks without solutions and answers, for a class, into handout/ (OUT=folder)"
+	@echo "make grade   try the exercises in handed-in notebooks, isolated: FOLDER=folder, verdicts in grades.csv"
 	@echo "make test    everything that CI runs: check, tests, the notebooks, a training by papermill"
+	@echo "make test-browser   press Run All in a real JupyterLab: every notebook, needs Chromium (minutes)"
 	@echo "make check   style and import floors only (seconds)"
 	@echo "make format  format the code with ruff, and fix what it can"
 	@echo "make store   run the notebooks again and store their outputs (ARGS=\"03_train\" for one)"
+	@echo "make times   measure how long each notebook runs after cloning (ARGS=--check: compare with the stated times)"
 	@echo "make bench   measure a training step: RGA, the plain and the literal network, every attention, every option"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
 
@@ -51,8 +55,20 @@ train: $(READY)
 	mv "$$out/03_train.part.ipynb" "$$out/03_train.ipynb"; \
 	echo "Read it with its figures: make lab, then $$out/03_train.ipynb"
 
+# .jupyterlab/ holds what differs from JupyterLab's own settings: Markdown opens rendered, no question about news.
+LAB := --ServerApp.root_dir="$(CURDIR)" --LabApp.app_settings_dir="$(CURDIR)/.jupyterlab"
+LAB += --LabApp.default_url=/lab/tree/work/README.md $(if $(filter 0,$(shell id -u)),--allow-root)
 lab: $(READY)
-	@$(PY) -m jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(ARGS)
+	@$(PY) -m rga.course.copies work
+	@$(PY) -m jupyter lab $(LAB) $(ARGS)
+
+handout: OUT ?= handout
+handout: $(READY)
+	@$(PY) -m rga.course.copies handout "$(OUT)"
+
+grade: $(READY)
+	@test "$(FOLDER)" || { echo "Name the folder of the notebooks: make grade FOLDER=handed_in"; exit 1; }
+	@$(PY) -m rga.course.grade "$(FOLDER)" $(ARGS)
 
 check: $(READY)
 	@$(PY) -m ruff check --quiet
@@ -69,12 +85,19 @@ test: check
 	@$(PY) -m pytest -q -ra --durations=5 --nbval-lax $(NBVAL) \
 	    tests $(filter-out $(STRICT),$(wildcard notebooks/*.ipynb)) $(ARGS)
 
+# make test presses Run All in a small notebook only.
+test-browser: $(READY)
+	@$(PY) -m pytest -q -rs -s tests/browser/test_jupyterlab.py tests/browser/run_all.py $(ARGS)
+
 format: $(READY)
 	@$(PY) -m ruff check --fix --quiet
 	@$(PY) -m ruff format
 
 store: $(READY)
 	@$(PY) tests/store_notebooks.py $(ARGS)
+
+times: $(READY)
+	@$(PY) tests/time_notebooks.py $(ARGS)
 
 # The other files in bench/ take hours, a data set or other projects' code: their first lines say how to run them.
 bench: $(READY)
