@@ -1,0 +1,48 @@
+"""The start page: one card for each notebook, of its own first cell; and the explorer, where it is recorded."""
+
+import re
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+
+EXPLORER = "results/explorer.html"  # a page of its own, copied as it is
+
+
+def card(path: Path) -> str:
+    """A notebook's title, promise and time with the quick profile."""
+    first = nbformat.read(path, 4).cells[0].source
+    title, promise = re.match(r"# (.+)\n\n\*\*(.+)\*\*", first).groups()
+    time = re.search(r"^\| `quick` \|.*\| (.+?) \|$", first, re.MULTILINE)[1]
+    return f"* **[{title}](notebooks/{path.name})**\n\n  {promise}\n\n  *{time[0].upper()}{time[1:]}*\n"
+
+
+def fill(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put the course into the start page, in the place of the word COURSE."""
+    if docname != "index":
+        return
+    folder = Path(app.srcdir)
+    notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
+    names = [path.stem for path in [*folder.glob("notebooks/README.md"), *notebooks]]
+    course = "{.cards}\n" + "".join(map(card, notebooks))
+    if (folder / EXPLORER).exists():
+        course += f"* **[Explorer]({EXPLORER})**\n\n  Click a position of a person and see whom it relates to.\n"
+    entries = "".join(f"notebooks/{name}\n" for name in names)
+    course += f"\n```{{toctree}}\n:hidden:\n:caption: The course\n\n{entries}```\n"
+    source[0] = source[0].replace("COURSE", course)
+
+
+def link_explorer(app: Sphinx, doctree: nodes.document) -> None:
+    """A link to the explorer opens it; Sphinx would offer it as a download."""
+    for node in doctree.findall(addnodes.download_reference):
+        if node["reftarget"].endswith(EXPLORER.split("/")[1]):
+            node.replace_self(nodes.reference("", "", *node.children, refuri=node["reftarget"]))
+
+
+def setup(app: Sphinx) -> dict:
+    """Sphinx calls this."""
+    app.connect("source-read", fill)
+    app.connect("doctree-read", link_explorer)
+    return {"parallel_read_safe": True}
