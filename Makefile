@@ -13,7 +13,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lab bench check format store clean
+.PHONY: help train test lab bench check format store site clean
 
 help:
 	@echo "make train   train and evaluate on drawn people (notebooks/03_train.ipynb, a few minutes on a CPU)"
@@ -23,6 +23,7 @@ help:
 	@echo "make check   style and import floors only (seconds)"
 	@echo "make format  format the code with ruff, and fix what it can"
 	@echo "make store   run the notebooks again and store their outputs (ARGS=\"03_train\" for one)"
+	@echo "make site    notebooks, API reference and pages as static HTML in build/site (a minute, offline)"
 	@echo "make bench   measure a training step: RGA, the plain and the literal network, every attention, every option"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
 
@@ -33,7 +34,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
 	    echo "\"$(PYTHON) -m venv $(VENV)\" failed. Debian and Ubuntu keep venv apart: apt install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV): once, some minutes (PyTorch is large)"
-	@$(PY) -m pip install $(if $(CI),--quiet) -c constraints.txt -e ".[notebooks,dev,export]"
+	@$(PY) -m pip install $(if $(CI),--quiet) -c constraints.txt -e ".[notebooks,dev,export,site]"
 	@mkdir -p $(VENV)/etc/ipython
 	@echo 'c.IPKernelApp.log_level = "ERROR"  # no word on unencrypted TCP to this same machine' \
 	    > $(VENV)/etc/ipython/ipython_kernel_config.py
@@ -75,6 +76,10 @@ format: $(READY)
 
 store: $(READY)
 	@$(PY) tests/store_notebooks.py $(ARGS)
+
+site: $(READY)
+	@$(PY) docs/site/build.py build/site
+	@echo "Open build/site/index.html"
 
 # The other files in bench/ take hours, a data set or other projects' code: their first lines say how to run them.
 bench: $(READY)

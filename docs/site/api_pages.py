@@ -13,7 +13,16 @@ import rga
 
 ROOT = Path(rga.__file__).parents[1]
 MODULES = [
-    *("rga", "rga.models", "rga.losses", "rga.schedule", "rga.metrics", "rga.plot", "rga.search", "rga.export"),
+    *(
+        "rga",
+        "rga.models",
+        "rga.losses",
+        "rga.schedule",
+        "rga.metrics",
+        "rga.plot",
+        "rga.search",
+        "rga.export",
+    ),
     *("rga.data", "rga.data.synthetic", "rga.data.cuhk03", "rga.data.market1501", "rga.data.msmt17"),
     *("rga.data.folder", "rga.data.doctor", "rga.data.sampler", "rga.data.transforms"),
     *("rga.runs", "rga.runs.recipe", "rga.runs.recipes", "rga.training.checkpoint", "rga.course.exercises"),
@@ -40,12 +49,13 @@ def page(name: str) -> str:
     for each in names:
         value = getattr(module, each)
         if inspect.isclass(value):
-            parts += [f".. autoclass:: {each}", "   :members:", "   :show-inheritance:", ""]
+            bases = ["   :show-inheritance:"] if value.__bases__ != (object,) else []
+            parts += [f".. autoclass:: {each}", "   :members:", *bases, ""]
         elif callable(value):
             parts += [f".. autofunction:: {each}", ""]
         else:
             keys = ", ".join(f"``{key}``" for key in value)
-            parts += [f".. py:data:: {each}", "", f"   {type(value).__name__} of {keys}", ""]
+            parts += [f".. py:data:: {each}", "", f"   Of {keys}.", ""]
     return "\n".join(parts)
 
 
@@ -53,8 +63,9 @@ def write_pages(app: Sphinx) -> None:
     """Write the pages of all modules and their list."""
     folder = Path(app.srcdir, "api")
     folder.mkdir()
-    listed = ".. toctree::\n   :maxdepth: 1\n\n" + "".join(f"   {name}\n" for name in MODULES)
-    (folder / "index.rst").write_text(f"API reference\n=============\n\n{listed}", encoding="utf-8")
+    names = "".join(f"   {name}\n" for name in MODULES)
+    lists = f".. toctree::\n   :hidden:\n\n{names}\n.. autosummary::\n   :nosignatures:\n\n{names}"
+    (folder / "index.rst").write_text(f"API reference\n=============\n\n{lists}", encoding="utf-8")
     for name in MODULES:
         (folder / f"{name}.rst").write_text(page(name), encoding="utf-8")
 
@@ -77,7 +88,8 @@ def from_markdown(app: Sphinx, what: str, name: str, obj: object, options: objec
             code, indented = not before, True
             done += ["::", ""] if code else []
         done.append(line if code else MARKUP.sub(escape, line))
-    lines[:] = done
+    # The empty line keeps napoleon from taking the words before a colon for the type.
+    lines[:] = ["", *done] if what in ("attribute", "property") else done
 
 
 def skip_fields(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:

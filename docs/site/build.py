@@ -31,13 +31,16 @@ def gather(folder: Path) -> None:
 
 def build(path: Path) -> None:
     """Build the site, then put it in the place of an older one; a warning of Sphinx is an error."""
-    with atomic_folder(path) as site, TemporaryDirectory() as pages:
-        gather(Path(pages))
-        options = ["-W", "--keep-going", "--quiet", "-b", "html", "-c", HERE, "-d", f"{pages}/.doctrees"]
-        subprocess.run([sys.executable, "-m", "sphinx", *options, pages, site], check=True)
+    with TemporaryDirectory() as folder:
+        pages, html = Path(folder, "pages"), Path(folder, "html")
+        gather(pages)
+        options = ["-W", "--keep-going", "--quiet", "-b", "html", "-c", HERE, "-d", f"{folder}/doctrees"]
+        subprocess.run([sys.executable, "-m", "sphinx", *options, pages, html], check=True)
         for explorer in ROOT.glob("results/explorer.html"):
-            shutil.copy(explorer, site / "results")
-        shutil.rmtree(path, ignore_errors=True)
+            shutil.copy(explorer, html / "results")
+        with atomic_folder(path) as site:
+            shutil.copytree(html, site, dirs_exist_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 if __name__ == "__main__":

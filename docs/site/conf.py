@@ -14,7 +14,6 @@ extensions = [
     *("sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx.ext.linkcode"),
     *("api_pages", "mathml", "source_pages", "start_page"),
 ]
-exclude_patterns = ["LICENSE", ".doctrees"]
 suppress_warnings = ["toc.not_included"]  # source files are reached by links
 smartquotes = False  # quotes and dashes stand as the author wrote them
 

@@ -20,7 +20,9 @@ class SourceParser(Parser):
         name = env.docname
         env.metadata[name]["nosearch"] = ""  # a search is for what is written about it
         code = nodes.literal_block(text, text, language="python", highlight_args={"linespans": "L"})
-        document += nodes.section("", nodes.title("", "", nodes.literal("", f"{name}.py")), code, ids=["source"])
+        document += nodes.section(
+            "", nodes.title("", "", nodes.literal("", f"{name}.py")), code, ids=["source"]
+        )
 
 
 def list_folders(app: Sphinx) -> None:

@@ -1,4 +1,4 @@
-"""The start page: one card for each notebook, of its own first cell; and the explorer, where it is recorded."""
+"""The start page: one card for each notebook, of its first cell; and the explorer, where it is recorded."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 EXPLORER = "results/explorer.html"  # a page of its own, copied as it is
+ABSENT = "<p><em>Run the notebook to see this page: it is made then.</em></p>"
 
 
 def card(path: Path) -> str:
@@ -28,17 +29,24 @@ def fill(app: Sphinx, docname: str, source: list[str]) -> None:
     names = [path.stem for path in [*folder.glob("notebooks/README.md"), *notebooks]]
     course = "{.cards}\n" + "".join(map(card, notebooks))
     if (folder / EXPLORER).exists():
-        course += f"* **[Explorer]({EXPLORER})**\n\n  Click a position of a person and see whom it relates to.\n"
+        course += (
+            f"* **[Explorer]({EXPLORER})**\n\n  Click a position of a person and see whom it relates to.\n"
+        )
     entries = "".join(f"notebooks/{name}\n" for name in names)
     course += f"\n```{{toctree}}\n:hidden:\n:caption: The course\n\n{entries}```\n"
     source[0] = source[0].replace("COURSE", course)
 
 
 def link_explorer(app: Sphinx, doctree: nodes.document) -> None:
-    """A link to the explorer opens it; Sphinx would offer it as a download."""
+    """A link to the explorer opens it (Sphinx would offer a download); one in runs/ is shown as it is recorded."""
     for node in doctree.findall(addnodes.download_reference):
-        if node["reftarget"].endswith(EXPLORER.split("/")[1]):
+        if node["reftarget"].endswith(Path(EXPLORER).name):
             node.replace_self(nodes.reference("", "", *node.children, refuri=node["reftarget"]))
+    for node in doctree.findall(nodes.raw):
+        if "<iframe" in node.astext() and "../runs/" in node.astext():
+            shown = re.sub(r"\.\./runs/[^\"]*", f"../{EXPLORER}", node.astext())
+            there = Path(app.srcdir, EXPLORER).exists()
+            node.replace_self(nodes.raw("", shown if there else ABSENT, format="html"))
 
 
 def setup(app: Sphinx) -> dict:

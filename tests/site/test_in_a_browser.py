@@ -79,7 +79,9 @@ def test_no_error_nothing_from_elsewhere_and_as_wide_as_the_screen(page, browser
         show(browser, f"{address}/{page}.html", size)
         assert browser.get_log("browser") == []
         assert browser.execute_script("return document.documentElement.scrollWidth") == size[0]
-        loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+        loaded = browser.execute_script(
+            "return performance.getEntriesByType('resource').map(entry => entry.name)"
+        )
         assert loaded and all(name.startswith(address) for name in loaded)
 
 
@@ -94,7 +96,10 @@ def test_equations_are_drawn(browser, address):
 def test_the_search_finds_a_word(by_file, browser, site, address):
     show(browser, f"{site.as_uri() if by_file else address}/search.html?q=batch-hard")
     WebDriverWait(browser, 30).until(lambda browser: elements(browser, "#search-results li a"))
-    found = {link.get_attribute("href").split("?")[0].rsplit("/", 1)[1] for link in elements(browser, "#search-results li a")}
+    found = {
+        link.get_attribute("href").split("?")[0].rsplit("/", 1)[1]
+        for link in elements(browser, "#search-results li a")
+    }
     assert {"glossary.html", "03_train.html", "rga.losses.html"} <= {name.split("#")[0] for name in found}
     assert browser.get_log("browser") == []
 
@@ -115,7 +120,9 @@ def test_the_theme_can_be_changed(browser, address):
     for _ in range(3):  # as the system, light, dark
         (button,) = [button for button in elements(browser, "button.theme-toggle") if button.is_displayed()]
         button.click()
-        seen[browser.execute_script("return document.body.dataset.theme")] = style(browser, "body", "backgroundColor")
+        seen[browser.execute_script("return document.body.dataset.theme")] = style(
+            browser, "body", "backgroundColor"
+        )
     assert seen.keys() == {"auto", "light", "dark"}
     assert seen["light"] == "rgb(255, 255, 255)" != seen["dark"]
 

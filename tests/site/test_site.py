@@ -46,7 +46,9 @@ def test_nothing_is_loaded_from_elsewhere(site, pages):
     for path, page in pages.items():
         assert not [name for name in page.resources if "//" in name and not name.startswith("data:")], path
     for style in site.rglob("*.css"):
-        assert not re.search(r"(url\(|@import)\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8")), style
+        assert not re.search(r"(url\(|@import)\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8")), (
+            style
+        )
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
