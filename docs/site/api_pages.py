@@ -28,6 +28,8 @@ MODULES = [
     *("rga.runs", "rga.runs.recipe", "rga.runs.recipes", "rga.training.checkpoint", "rga.course.exercises"),
 ]
 
+INTRO = "The modules to import from. Beside every name a link leads to its source."
+
 
 def public(module: ModuleType) -> list[str]:
     """The names of __all__; of a module without, the functions and classes that it defines. Modules are left out."""
@@ -65,7 +67,7 @@ def write_pages(app: Sphinx) -> None:
     folder.mkdir()
     names = "".join(f"   {name}\n" for name in MODULES)
     lists = f".. toctree::\n   :hidden:\n\n{names}\n.. autosummary::\n   :nosignatures:\n\n{names}"
-    (folder / "index.rst").write_text(f"API reference\n=============\n\n{lists}", encoding="utf-8")
+    (folder / "index.rst").write_text(f"API reference\n=============\n\n{INTRO}\n\n{lists}", encoding="utf-8")
     for name in MODULES:
         (folder / f"{name}.rst").write_text(page(name), encoding="utf-8")
 
@@ -88,8 +90,14 @@ def from_markdown(app: Sphinx, what: str, name: str, obj: object, options: objec
             code, indented = not before, True
             done += ["::", ""] if code else []
         done.append(line if code else MARKUP.sub(escape, line))
-    # The empty line keeps napoleon from taking the words before a colon for the type.
-    lines[:] = ["", *done] if what in ("attribute", "property") else done
+    lines[:] = done
+
+
+def as_written(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Of a property napoleon takes the words before a colon for the type: undo that."""
+    if isinstance(obj, property):
+        lines[:] = [*inspect.cleandoc(obj.__doc__).splitlines(), ""]
+        from_markdown(app, what, name, obj, options, lines)
 
 
 def skip_fields(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
@@ -113,6 +121,7 @@ def setup(app: Sphinx) -> dict:
     """Sphinx calls this."""
     app.config.linkcode_resolve = linkcode_resolve
     app.connect("builder-inited", write_pages)
-    app.connect("autodoc-process-docstring", from_markdown, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", from_markdown, priority=400)  # napoleon has 500
+    app.connect("autodoc-process-docstring", as_written, priority=600)
     app.connect("autodoc-skip-member", skip_fields)
     return {"parallel_read_safe": True}

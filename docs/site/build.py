@@ -14,7 +14,18 @@ from rga.io.atomic_write import atomic_folder  # noqa: E402
 
 # What becomes a page, and what pages link to. The places stay as they are, so that relative links stay right.
 GATHERED = [
-    *("*.md", "*.cff", "LICENSE", "hubconf.py", "docs/*.md", "data/README.md"),
+    *(
+        "*.md",
+        "*.cff",
+        "*.toml",
+        "*.yml",
+        "*.txt",
+        "LICENSE",
+        "Makefile",
+        "hubconf.py",
+        "docs/*.md",
+        "data/README.md",
+    ),
     *("notebooks/*.ipynb", "notebooks/*.md", "results/*", "bench/**/*.py", "bench/**/*.json"),
     *("rga/**/*.py", "tests/golden/*"),
 ]

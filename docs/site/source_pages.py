@@ -7,7 +7,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.parsers import Parser
 
-FOLDERS = "rga|bench|tests"
+FOLDERS = "rga|bench|tests|results|notebooks|docs|data"
 
 
 class SourceParser(Parser):
@@ -26,7 +26,7 @@ class SourceParser(Parser):
 
 
 def list_folders(app: Sphinx) -> None:
-    """Write a page for each folder of sources."""
+    """Write a page for each folder."""
     for folder in (path for name in FOLDERS.split("|") for path in Path(app.srcdir, name).rglob("")):
         inside = sorted(folder.iterdir())
         links = [f"* [{path.name}]({path.name}{'/index.md' if path.is_dir() else ''})" for path in inside]
@@ -35,7 +35,7 @@ def list_folders(app: Sphinx) -> None:
 
 
 def link_folders(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Links to a folder of sources lead to its page."""
+    """Links to a folder lead to its page."""
     source[0] = re.sub(rf"\]\(((?:\.\./)*(?:{FOLDERS})(?:/[\w-]+)*)/?\)", r"](\1/index.md)", source[0])
 
 

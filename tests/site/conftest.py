@@ -11,8 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    import os  # DEBUG
-    if os.environ.get("SITE_DEBUG"): return Path(os.environ["SITE_DEBUG"]).resolve()  # DEBUG
+
     pytest.importorskip("sphinx")
     pytest.importorskip("myst_nb")
     folder = tmp_path_factory.mktemp("built") / "site"
