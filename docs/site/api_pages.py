@@ -13,21 +13,12 @@ import rga
 
 ROOT = Path(rga.__file__).parents[1]
 MODULES = [
-    *(
-        "rga",
-        "rga.models",
-        "rga.losses",
-        "rga.schedule",
-        "rga.metrics",
-        "rga.plot",
-        "rga.search",
-        "rga.export",
-    ),
+    *("rga", "rga.models", "rga.losses", "rga.schedule", "rga.metrics", "rga.plot"),
+    *("rga.search", "rga.export", "rga.runs", "rga.runs.recipe", "rga.runs.recipes"),
     *("rga.data", "rga.data.synthetic", "rga.data.cuhk03", "rga.data.market1501", "rga.data.msmt17"),
     *("rga.data.folder", "rga.data.doctor", "rga.data.sampler", "rga.data.transforms"),
-    *("rga.runs", "rga.runs.recipe", "rga.runs.recipes", "rga.training.checkpoint", "rga.course.exercises"),
+    *("rga.training.checkpoint", "rga.course.exercises"),
 ]
-
 INTRO = "The modules to import from. Beside every name a link leads to its source."
 
 
@@ -57,7 +48,8 @@ def page(name: str) -> str:
             parts += [f".. autofunction:: {each}", ""]
         else:
             keys = ", ".join(f"``{key}``" for key in value)
-            parts += [f".. py:data:: {each}", "", f"   Of {keys}.", ""]
+            kind = "Keys" if isinstance(value, dict) else "Values"
+            parts += [f".. py:data:: {each}", "", f"   {kind}: {keys}.", ""]
     return "\n".join(parts)
 
 
@@ -88,7 +80,7 @@ def from_markdown(app: Sphinx, what: str, name: str, obj: object, options: objec
             code = indented = False
         elif line and not indented:
             code, indented = not before, True
-            done += ["::", ""] if code else []
+            done += [".. code-block:: text", ""] if code else []
         done.append(line if code else MARKUP.sub(escape, line))
     lines[:] = done
 

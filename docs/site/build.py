@@ -14,20 +14,9 @@ from rga.io.atomic_write import atomic_folder  # noqa: E402
 
 # What becomes a page, and what pages link to. The places stay as they are, so that relative links stay right.
 GATHERED = [
-    *(
-        "*.md",
-        "*.cff",
-        "*.toml",
-        "*.yml",
-        "*.txt",
-        "LICENSE",
-        "Makefile",
-        "hubconf.py",
-        "docs/*.md",
-        "data/README.md",
-    ),
-    *("notebooks/*.ipynb", "notebooks/*.md", "results/*", "bench/**/*.py", "bench/**/*.json"),
-    *("rga/**/*.py", "tests/golden/*"),
+    *("*.md", "*.cff", "*.toml", "*.yml", "*.txt", "LICENSE", "Makefile", "hubconf.py"),
+    *("docs/*.md", "data/README.md", "notebooks/*.ipynb", "notebooks/*.md", "results/*"),
+    *("rga/**/*.py", "bench/**/*.py", "bench/**/*.json", "tests/golden/*"),
 ]
 
 

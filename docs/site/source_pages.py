@@ -19,10 +19,9 @@ class SourceParser(Parser):
         env = document.settings.env
         name = env.docname
         env.metadata[name]["nosearch"] = ""  # a search is for what is written about it
+        title = nodes.title("", "", nodes.literal("", f"{name}.py"))
         code = nodes.literal_block(text, text, language="python", highlight_args={"linespans": "L"})
-        document += nodes.section(
-            "", nodes.title("", "", nodes.literal("", f"{name}.py")), code, ids=["source"]
-        )
+        document += nodes.section("", title, code, ids=["source"])
 
 
 def list_folders(app: Sphinx) -> None:

@@ -9,6 +9,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 EXPLORER = "results/explorer.html"  # a page of its own, copied as it is
+MAP = "notebooks/README.md"
 ABSENT = "<p><em>Run the notebook to see this page: it is made then.</em></p>"
 
 
@@ -26,14 +27,15 @@ def fill(app: Sphinx, docname: str, source: list[str]) -> None:
         return
     folder = Path(app.srcdir)
     notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
-    names = [path.stem for path in [*folder.glob("notebooks/README.md"), *notebooks]]
+    entries = [f"notebooks/{path.stem}" for path in notebooks]
     course = "{.cards}\n" + "".join(map(card, notebooks))
+    if (folder / MAP).exists():
+        entries.insert(0, f"Which way through <{MAP}>")
+        course = f"[Which way through]({MAP}), for a weekend, a lecture or ten minutes.\n\n{course}"
     if (folder / EXPLORER).exists():
-        course += (
-            f"* **[Explorer]({EXPLORER})**\n\n  Click a position of a person and see whom it relates to.\n"
-        )
-    entries = "".join(f"notebooks/{name}\n" for name in names)
-    course += f"\n```{{toctree}}\n:hidden:\n:caption: The course\n\n{entries}```\n"
+        course += f"* **[Explorer]({EXPLORER})**\n\n  Click a position of a person: whom does it relate to?\n"
+    listed = "\n".join(entries)
+    course += f"\n```{{toctree}}\n:hidden:\n:caption: The course\n\n{listed}\n```\n"
     source[0] = source[0].replace("COURSE", course)
 
 
