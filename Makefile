@@ -13,7 +13,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-browser lab handout grade bench check format store times clean
+.PHONY: help train test test-browser lab handout grade site bench check format store times clean
 
 help:
 	@echo "make train   train and evaluate on drawn people (notebooks/03_train.ipynb, a few minutes on a CPU)"
@@ -27,6 +27,7 @@ help:
 	@echo "make format  format the code with ruff, and fix what it can"
 	@echo "make store   run the notebooks again and store their outputs (ARGS=\"03_train\" for one)"
 	@echo "make times   measure how long each notebook runs after cloning (ARGS=--check: compare with the stated times)"
+	@echo "make site    notebooks, API reference and pages as static HTML in build/site (a minute, offline)"
 	@echo "make bench   measure a training step: RGA, the plain and the literal network, every attention, every option"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
 
@@ -37,7 +38,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
 	    echo "\"$(PYTHON) -m venv $(VENV)\" failed. Debian and Ubuntu keep venv apart: apt install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV): once, some minutes (PyTorch is large)"
-	@$(PY) -m pip install $(if $(CI),--quiet) -c constraints.txt -e ".[notebooks,dev,export]"
+	@$(PY) -m pip install $(if $(CI),--quiet) -c constraints.txt -e ".[notebooks,dev,export,site]"
 	@mkdir -p $(VENV)/etc/ipython
 	@echo 'c.IPKernelApp.log_level = "ERROR"  # no word on unencrypted TCP to this same machine' \
 	    > $(VENV)/etc/ipython/ipython_kernel_config.py
@@ -75,15 +76,15 @@ check: $(READY)
 	@$(PY) -m ruff format --check --quiet || { echo "Not in ruff's format. To format it: make format"; exit 1; }
 	@$(VENV)/bin/lint-imports --no-cache --no-logo
 
-# tests/ (with a training through papermill), then nbval on the stored notebooks: every cell of those that give the
-# same on every machine, the marked cells of the others.
-STRICT := notebooks/02_rga_module.ipynb
-NBVAL  := --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
+# tests/ (with a training through papermill), and nbval on the stored notebooks, which compares the cells that are
+# tagged. JOBS processes of one thread each: threads that outnumber the cores wait for each other.
+JOBS  ?= 2
+NBVAL := --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 test: export RGA_PROFILE := quick
+test: export OMP_NUM_THREADS := 1
 test: check
-	@$(PY) -m pytest -q --nbval $(NBVAL) $(STRICT)
-	@$(PY) -m pytest -q -ra --durations=5 --nbval-lax $(NBVAL) \
-	    tests $(filter-out $(STRICT),$(wildcard notebooks/*.ipynb)) $(ARGS)
+	@$(PY) -m pytest -q -ra --durations=10 -n $(JOBS) --dist loadscope $(NBVAL) \
+	    tests $(wildcard notebooks/*.ipynb) $(ARGS)
 
 # make test presses Run All in a small notebook only.
 test-browser: $(READY)
@@ -98,6 +99,10 @@ store: $(READY)
 
 times: $(READY)
 	@$(PY) tests/time_notebooks.py $(ARGS)
+
+site: $(READY)
+	@$(PY) docs/site/build.py build/site
+	@echo "Open build/site/index.html"
 
 # The other files in bench/ take hours, a data set or other projects' code: their first lines say how to run them.
 bench: $(READY)

@@ -30,7 +30,13 @@ CONDA_NAMES = {"pytorch": "torch"}
 def wanted() -> dict[str, Requirement]:
     """All dependencies of pyproject.toml by name, the extras' too."""
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *extras["notebooks"], *extras["dev"], *extras["export"]]
+    lines = [
+        *PROJECT["dependencies"],
+        *extras["notebooks"],
+        *extras["dev"],
+        *extras["export"],
+        *extras["site"],
+    ]
     return {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
 
 

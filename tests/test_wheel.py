@@ -61,6 +61,7 @@ def test_says_what_it_is(installed):
         "notebooks",
         "dev",
         "export",
+        "site",
         "tensorboard",
         "search",
     }
