@@ -63,6 +63,7 @@ def test_says_what_it_is(installed):
         "export",
         "site",
         "tensorboard",
+        "timm",
         "search",
     }
     assert any(str(path).endswith("licenses/LICENSE") for path in about.files)
