@@ -11,8 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-
-    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
     pytest.importorskip("myst_nb")
     folder = tmp_path_factory.mktemp("built") / "site"
     folder.mkdir()

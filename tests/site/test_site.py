@@ -62,7 +62,7 @@ def test_a_notebook_is_shown_as_stored(notebook, site, pages):
     html = (site / "notebooks" / f"{notebook.stem}.html").read_text(encoding="utf-8")
     assert f"notebooks/{notebook.stem}.html" in pages[site / "index.html"].links
     assert html.count('<div class="cell_input') == len(code)
-    assert page.tags.get("img", 0) == len(figures)
+    assert page.tags.get("img", 0) == len(figures) + words.count("![")
     assert page.tags.get("math", 0) == len(re.findall(r"\$\$.+?\$\$|\$[^$\n]+\$", prose, re.DOTALL))
     assert page.tags["details"] == html.count("</details>") == words.count("<details>")
 
