@@ -45,7 +45,7 @@ def same_person(
     chart.axvline(threshold, color="black", linewidth=1.5)
     panel(chart, f'"The same person" up to {threshold:.2f}')
     chart.set(xlabel="cosine distance", yticks=[], ylim=(0, 1.35 * chart.get_ylim()[1]))
-    chart.legend(frameon=False, fontsize=8.5, loc="upper right")
+    chart.legend(framealpha=1, edgecolor="none", fontsize=8.5, loc="upper right")
     for i, (kind, example) in enumerate(examples.items()):
         _example(panels[2 * i : 2 * i + 2], kind, example)
     return figure
