@@ -23,6 +23,7 @@ from rga.plot.maps import (
 from rga.plot.moving_gates import moving_gates
 from rga.plot.overview import overview
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
+from rga.plot.same_person import same_person
 from rga.plot.scatter import scatter
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "roc",
     "roles",
     "rows",
+    "same_person",
     "scatter",
     "strongest_images",
     "targets",

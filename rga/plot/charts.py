@@ -118,7 +118,7 @@ def roc(curves: Mapping[str, Curve], marks: Mapping[str, tuple[float, float]] | 
     ax.set(xscale="log", xlim=(chance[0], 100), ylim=(0, 102))
     ax.set(xlabel="impostors accepted (%)", ylabel="genuine pairs accepted (%)")
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.legend(frameon=False, fontsize=8, loc="lower right")
+    ax.legend(framealpha=1, edgecolor="none", fontsize=8, loc="lower right")
     return figure
 
 

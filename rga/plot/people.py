@@ -120,6 +120,7 @@ def ranked_lists(
     distances=None,
     titles: Sequence[str] | None = None,
     title: str = "Nearest gallery images of each query, nearest first",
+    width: float = PANEL,
 ) -> Figure:
     """One row a query, then its nearest gallery images: the right framed solid ✓, the wrong dashed ✗.
 
@@ -130,13 +131,14 @@ def ranked_lists(
         distances: (Q, K), shown below the images.
         titles: one for each query.
         title: of the figure.
+        width: of one image, at most, in inches.
     """
     queries, correct = rgb(query_images), as_array(correct).astype(bool)
     n, k = correct.shape
     gallery = rgb(gallery_images.reshape(n * k, *gallery_images.shape[2:])).reshape(n, k, *queries.shape[1:])
     aspect = queries.shape[1] / queries.shape[2]
     ratios = [1, 0.2] + [1] * k
-    panel = min(WIDTH / sum(ratios), PANEL)
+    panel = min(WIDTH / sum(ratios), width)
     figure = sheet(panel * sum(ratios), n * (panel * aspect + 0.4) + 0.8)
     grid = figure.subplots(n, k + 2, squeeze=False, width_ratios=ratios)
     for i, row in enumerate(grid):

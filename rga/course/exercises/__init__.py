@@ -8,12 +8,10 @@ and a hint.
 from rga.course.exercises.ablation import check_paired, check_plan, check_share
 from rga.course.exercises.dataset import check_junk, check_leak, check_sampler
 from rga.course.exercises.evaluate import (
-    average_precision,
     check_average_precision,
-    check_first_match,
+    check_bootstrap,
+    check_match_ranks,
     check_threshold,
-    first_match,
-    threshold,
 )
 from rga.course.exercises.rga_module import (
     check_low_cost,
@@ -26,13 +24,13 @@ from rga.course.exercises.rga_module import (
 from rga.course.exercises.train import check_hardest, hardest
 
 __all__ = [
-    "average_precision",
     "check_average_precision",
-    "check_first_match",
+    "check_bootstrap",
     "check_hardest",
     "check_junk",
     "check_leak",
     "check_low_cost",
+    "check_match_ranks",
     "check_node",
     "check_paired",
     "check_plan",
@@ -40,10 +38,8 @@ __all__ = [
     "check_sampler",
     "check_share",
     "check_threshold",
-    "first_match",
     "hardest",
     "low_cost",
     "node",
     "row_half",
-    "threshold",
 ]

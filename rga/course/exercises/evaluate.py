@@ -1,43 +1,113 @@
-"""Exercises of notebook 04: write average precision, find the first match, choose a threshold."""
+"""Exercises of notebook 04: ranks of the matches, average precision, a threshold, a bootstrap interval.
 
-from collections.abc import Callable
+Solutions are in the notebook.
+"""
 
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from rga.course.errors import describe
-from rga.metrics import Pairs, evaluate_ranking, threshold_at
-
-AveragePrecision = Callable[[Tensor], float]
-FirstMatch = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-Threshold = Callable[[Tensor, Tensor, float], float]
+from rga.course.exercises.verdict import checker
 
 
-def average_precision(right: Tensor) -> float:
-    """(G,) booleans, the nearest image first, junk left out -> step-wise average precision; NaN without a match."""
-    ranks = 1 + right.nonzero()[:, 0]
-    found = torch.arange(1, len(ranks) + 1)
-    return (found / ranks).mean().item()
+@checker(
+    "match_ranks(distances, junk, match) takes one query's distance to each gallery image and two masks, (G,) "
+    "each, and returns the ranks of its matches, ascending; the nearest image that is not junk has rank 1."
+)
+def check_match_ranks(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
+    """Try `answer`: distances (G,), junk and match (G,) booleans -> the ranks of the matches, from 1, ascending."""
+    distances = torch.tensor([0.7, 0.5, 0.9, 0.1, 0.8, 0.2, 0.4, 0.3, 0.6])
+    places = torch.arange(9)
+    junk, match = places < 2, torch.isin(places, torch.tensor([2, 6, 8]))
+    try:
+        got = _as_list(answer(distances.clone(), junk.clone(), match.clone()))
+    except Exception as error:
+        return (
+            f"stage 1, it runs: {describe(error)}. Hint: distances[~junk] are those that count; argsort gives their "
+            "order."
+        )
+    wrong = {
+        (
+            0.4,
+            0.6,
+            0.9,
+        ): "stage 2, ranks: these are the distances of the matches. Hint: where do they stand in order?",
+        (2, 6, 8): "stage 2, ranks: these are the columns of the matches. Hint: sort the images first.",
+        (
+            3,
+            7,
+            9,
+        ): "stage 2, ranks: the images are not sorted. Hint: argsort says which image is nearest, next, ….",
+        (
+            1,
+            5,
+            7,
+        ): "stage 2, ranks: the images are not sorted. Hint: argsort says which image is nearest, next, ….",
+        (
+            7,
+            4,
+            5,
+        ): "stage 2, ascending: the right ranks, in the gallery's order. Hint: sort them, the nearest first.",
+        (2, 7, 1): _ORDER,
+        (1, 2, 7): _ORDER,
+        (1, 6, 0): _ORDER,
+        (1, 3, 4): "stage 3, direction: the farthest image comes first. Hint: a small distance means alike.",
+        (
+            3,
+            5,
+            8,
+        ): "stage 4, junk: it still has a place (and the ranks begin at 0). Hint: take junk out, then sort.",
+        (
+            4,
+            6,
+            9,
+        ): "stage 4, junk: it still has a place. Hint: what stands behind junk moves up; take it out first.",
+        (
+            4,
+            5,
+            6,
+            7,
+            9,
+        ): "stage 4, junk: it counts as a match. Hint: where somebody stood a moment ago is no find.",
+        (3, 4, 6): "stage 5, from 1: off by one. Hint: the nearest image has rank 1, not 0.",
+    }
+    for ranks, said in wrong.items():
+        if len(got) == len(ranks) and np.allclose(got, ranks):
+            return said
+    if got != [4, 5, 7]:
+        return f"stage 6, all of it: expected [4, 5, 7], got {got}. Hint: leave out junk, sort, then look for matches."
+    try:
+        nobody = _as_list(answer(distances[:4], junk[:4], torch.zeros(4, dtype=torch.bool)))
+    except Exception as error:
+        return f"stage 7, no match: {describe(error)}. Hint: nonzero() of a mask without True is empty, without help."
+    if nobody:
+        return f"stage 7, no match: expected no ranks, got {nobody}. Hint: who is not there has no rank."
+    return "all stages passed"
 
 
-def first_match(
-    distances: Tensor, q_pids: Tensor, g_pids: Tensor, q_camids: Tensor, g_camids: Tensor
-) -> Tensor:
-    """(Q, G) and ids -> (Q,) integers: the rank of each query's first match, junk left out; 0 where there is none."""
-    ranking = evaluate_ranking(distances, q_pids, g_pids, q_camids, g_camids)
-    return torch.tensor([int(ranks[0]) if len(ranks) else 0 for ranks in ranking.match_ranks])
+_ORDER = (
+    "stage 2, ranks: argsort says which image stands at each rank, not at which rank an image stands. "
+    "Hint: match[~junk][order] is the mask in sorted order; its True places are the ranks."
+)
 
 
-def threshold(genuine: Tensor, impostor: Tensor, false_accept: float) -> float:
-    """Distances of pairs -> up to which distance to accept: as many impostors as allowed, and not one more."""
-    return threshold_at(Pairs(genuine.numpy(), impostor.numpy()), false_accept).distance
+def _as_list(ranks: Sequence) -> list:
+    return torch.as_tensor(ranks).reshape(-1).tolist()
 
 
-def check_average_precision(answer: AveragePrecision) -> str:
-    """Try `answer` in place of `average_precision`."""
+@checker(
+    "average_precision(right) takes one query's (G,) booleans, the nearest image first and junk left out, and "
+    "returns the mean of n/r over its matches; NaN without a match."
+)
+def check_average_precision(answer: Callable[[Tensor], float]) -> str:
+    """Try `answer`: (G,) booleans, the nearest first -> step-wise average precision; NaN without a match."""
     right = torch.tensor([False, True, True, False, False, True, False, False])
     precision = right.cumsum(0) / torch.arange(1, 9)  # 0, 1/2, 2/3, 1/2, 2/5, 1/2, 3/7, 3/8
-    expected = average_precision(right)
+    expected = (1 / 2 + 2 / 3 + 3 / 6) / 3
     try:
         got = float(answer(right.clone()))
     except Exception as error:
@@ -58,6 +128,9 @@ def check_average_precision(answer: AveragePrecision) -> str:
         ),
         torch.tensor([1 / 3, 2 / 4, 3 / 7]).mean(): "off by one. Hint: the nearest image has rank 1, not 2.",
         torch.tensor([1.0, 1.0, 3 / 5]).mean(): "off by one. Hint: the nearest image has rank 1, not 0.",
+        torch.tensor(
+            [0, 1 / 3, 2 / 6]
+        ).mean(): "off by one. Hint: the first match is the n = 1st, not the 0th.",
     }
     for value, hint in mistakes.items():
         if abs(got - float(value)) < 1e-5:
@@ -85,96 +158,137 @@ def check_average_precision(answer: AveragePrecision) -> str:
     return "all stages passed"
 
 
-def check_first_match(answer: FirstMatch) -> str:
-    """Try `answer` in place of `first_match`."""
-    q_pids, q_camids = torch.tensor([7, 7, 8, 5]), torch.tensor([1, 2, 1, 1])
-    g_pids, g_camids = torch.tensor([7, 7, 8, 8, 9, -1, 7]), torch.tensor([1, 2, 1, 2, 1, 2, 2])
-    distances = torch.tensor(
-        [
-            [0.5, 0.2, 0.3, 0.1, 0.4, 0.8, 0.7],
-            [0.5, 0.1, 0.2, 0.8, 0.9, 0.4, 0.6],
-            [0.6, 0.9, 0.8, 0.7, 0.2, 0.4, 0.5],
-            [0.2, 0.5, 0.3, 0.7, 0.8, 0.6, 0.9],
-        ]
-    )
-    ids = q_pids, g_pids, q_camids, g_camids
-    expected = first_match(distances, *ids)
-    try:
-        got = torch.as_tensor(answer(distances.clone(), *(x.clone() for x in ids)))
-    except Exception as error:
-        return f"stage 1, it runs: {describe(error)}. Hint: begin with one query, then loop over all."
-    if got.shape != (4,) or got.is_floating_point():
-        return f"stage 2, shape: expected 4 integers, got {tuple(got.shape)} {got.dtype}. Hint: one rank a query."
-    answerable, nobody, got = got[:3].long(), int(got[3]), got.tolist()
-    if torch.equal(answerable, expected[:3] - 1):
-        return f"stage 3, ranks: got {got[:3]}. Hint: the nearest image has rank 1, not 0."
-    mistakes = {  # the ranks of the first three queries that each leads to
-        "214 215": "4, junk: it counted as a match. Hint: who stood there a moment ago is no achievement.",
-        "245": "4, junk: it counted as a stranger. Hint: no mistake either; what stands behind it moves up.",
-        "235": "4, junk: of pid -1 it still has a place. Hint: badly cut boxes are junk to every query.",
-        "234": "4, junk: of the query's own camera it still has a place. Hint: it leaves the list, too.",
-        "222": "5, strangers: those of the query's camera are gone. Hint: they stay; they make it hard.",
-    }
-    digits = "".join(map(str, got[:3]))
-    for ranks, hint in mistakes.items():
-        if digits in ranks.split():
-            return f"stage {hint}"
-    if not torch.equal(answerable, expected[:3]):
-        return (
-            f"stage 5, all of it: expected {expected[:3].tolist()}, got {got[:3]}. Hint: sort ascending, drop junk, "
-            "then look for the first image of the query's pid."
-        )
-    if nobody:
-        return (
-            f"stage 6, no match: nobody in the gallery is person 5, expected 0, got {nobody}. Hint: argmax of a row "
-            "without True is 0, which looks like the first place."
-        )
-    return "all stages passed"
-
-
-def check_threshold(answer: Threshold) -> str:
-    """Try `answer` in place of `threshold`."""
+@checker(
+    "threshold(genuine, impostor, false_accept) takes the distances of both kinds of pairs and returns one: the pairs "
+    "up to it are accepted, as many impostors as that share allows, and not one more."
+)
+def check_threshold(answer: Callable[[Tensor, Tensor, float], float]) -> str:
+    """Try `answer`: distances of genuine pairs and of impostors, a share -> up to which distance to accept."""
     genuine = torch.tensor([0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.42, 0.55])
-    impostor = torch.cat([torch.tensor([0.22, 0.33, 0.44, 0.44]), torch.linspace(0.5, 1, 36)])
+    impostor = torch.cat([torch.tensor([0.22, 0.33, 0.36, 0.44, 0.44]), torch.linspace(0.5, 1, 35)])
     shuffled = impostor[torch.randperm(40, generator=torch.Generator().manual_seed(0))]
 
-    def accepted(false_accept: float) -> tuple[int, int]:
+    def accepted(false_accept: float, genuine: Tensor = genuine) -> int:
         limit = float(answer(genuine.clone(), shuffled.clone(), false_accept))
         # In float64: a limit just below a distance, by the last bit, is below it.
-        return tuple(int((distances.double() <= limit).sum()) for distances in (shuffled, genuine))
+        return int((shuffled.double() <= limit).sum())
 
     try:
-        (got, right), (tied, _) = accepted(0.05), accepted(0.075)
+        got, moved, tied = accepted(0.05), accepted(0.05, genuine + 0.3), accepted(0.1)
     except Exception as error:
         return (
             f"stage 1, it runs: {describe(error)}. Hint: return one distance; torch.sort puts the impostors in "
             "order."
         )
-    if got == 40 or got == 38:
+    if got != moved:
         return (
-            f"stage 2, side: it accepts {got} of 40 impostors. Hint: small distances are accepted, so the impostors to "
+            f"stage 2, whose pairs: it accepts {got} of 40 impostors, and {moved} of the same 40 when only the genuine "
+            "pairs are others. Hint: false accepts are counted among the impostors; the genuine pairs decide nothing."
+        )
+    if got >= 38:
+        return (
+            f"stage 3, side: it accepts {got} of 40 impostors. Hint: small distances are accepted, so the impostors to "
             "let in are the nearest, at the low end."
         )
-    if got > 2:
-        by_genuine = " It looks at the genuine pairs, or at all pairs together." if right >= 7 else ""
+    if got == 3:
         return (
-            f"stage 3, rate: it accepts {got} of 40 impostors, 5 % are 2.{by_genuine} Hint: false accepts are counted "
-            "among the impostors."
+            "stage 4, off by one: it accepts 3 of 40 impostors, 5 % are 2. Hint: a pair at the threshold itself is "
+            "accepted, and indices begin at 0: of the sorted impostors, number `allowed` is the first to refuse."
         )
+    if got > 3:
+        return f"stage 4, share: it accepts {got} of 40 impostors, 5 % are 2. Hint: how many may be let in? Count them."
     if got < 2:
         return (
-            f"stage 4, no stricter than asked: it accepts {got} of 40 impostors, 2 are allowed. Hint: each one less "
+            f"stage 5, no stricter than asked: it accepts {got} of 40 impostors, 2 are allowed. Hint: each one less "
             "costs genuine pairs; a pair at the threshold itself is accepted."
         )
-    if tied != 2:
+    if tied != 3:
         return (
-            f"stage 5, ties: 3 of 40 are allowed, but the third and fourth are equally far, and it accepts {tied}. "
-            "Hint: one of two equals cannot be let in alone; stay below both."
+            f"stage 6, ties: 4 of 40 are allowed, but the fourth and fifth are equally far, and it accepts {tied}. "
+            "Hint: one of two equals cannot be let in alone; stay below both, above the third."
         )
     try:
-        everyone, _ = accepted(1.0)
+        everyone = accepted(1.0)
     except Exception as error:
-        return f"stage 6, everyone: all 40 are allowed, {describe(error)}. Hint: no impostor is left to stay below."
+        return f"stage 7, everyone: all 40 are allowed, {describe(error)}. Hint: no impostor is left to stay below."
     if everyone != 40:
-        return f"stage 6, everyone: all 40 are allowed, it accepts {everyone}. Hint: no impostor is left to stay below."
+        return f"stage 7, everyone: all 40 are allowed, it accepts {everyone}. Hint: no impostor is left to stay below."
+    return "all stages passed"
+
+
+@checker(
+    "bootstrap(scores, pids, rng) takes one score and one person for each query, and a NumPy generator, and returns "
+    "two numbers, low and high: the middle 95 % of 2000 means, each over as many people, drawn with replacement."
+)
+def check_bootstrap(
+    answer: Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[float, float]],
+) -> str:
+    """Try `answer`: scores (Q,), NaN where a query has no match, pids (Q,), a generator -> low, high."""
+    people, queries = 30, 16
+    rng = np.random.default_rng(1)
+    scores = np.repeat(rng.uniform(0, 1, people), queries) + rng.normal(0, 0.02, people * queries)
+    pids = np.repeat(np.arange(people), queries)
+    shuffled = rng.permutation(people * queries)
+    scores, pids = scores[shuffled], pids[shuffled]
+    each = np.array([scores[pids == who].mean() for who in range(people)])
+    exact = (
+        2 * 1.96 * each.std() / math.sqrt(people)
+    )  # of the interval's width; 2000 draws come within some percent
+
+    try:
+        low, high = map(float, answer(scores.copy(), pids.copy(), np.random.default_rng(0)))
+    except Exception as error:
+        return (
+            f"stage 1, it runs: {describe(error)}. Hint: return two numbers; np.unique(pids) are the people."
+        )
+    if low > high:
+        return (
+            f"stage 2, order: low {low:.3f}, high {high:.3f}. Hint: low first; quantiles 0.025, then 0.975."
+        )
+    width = (high - low) / exact
+    if width < 0.05:
+        return (
+            "stage 3, replacement: hardly any scatter. Hint: as many people as there are, with replacement, some twice "
+            "and some not at all; without, every draw is the same set."
+        )
+    if not math.isfinite(width):
+        return f"stage 2, numbers: got {low}, {high}. Hint: the mean of each draw, then the quantiles of these means."
+    if abs((low + high) / 2 - each.mean()) > 0.2 * exact:
+        return (
+            f"stage 2, place: from {low:.3f} to {high:.3f}, and the score itself is {each.mean():.3f}. Hint: means of "
+            "draws scatter around the score; return their quantiles, not a half-width and not differences."
+        )
+    wrong = {
+        1
+        / math.sqrt(
+            queries
+        ): "stage 4, people: queries are drawn, which pretends to know more. Hint: the queries of "
+        "one person are easy or hard together; draw people, each with all queries.",
+        np.ptp(np.quantile(each, (0.025, 0.975))) / exact: (
+            "stage 5, means: so far do single people scatter. Hint: the mean of each draw first, then the quantiles."
+        ),
+        1.645
+        / 1.96: "stage 6, both sides: this holds 90 %. Hint: 2.5 % on each side, quantiles 0.025 and 0.975.",
+        1
+        / 1.96: "stage 6, 95 %: this is one standard deviation to either side. Hint: quantiles 0.025 and 0.975.",
+    }
+    if abs(width - 1) > 0.09:
+        near, said = min(wrong.items(), key=lambda pair: abs(math.log(pair[0] / width)))
+        if abs(near / width - 1) < 0.09:
+            return said
+        return (
+            f"stage 6, width: expected about {exact:.3f}, got {high - low:.3f}. Hint: 2000 draws, each of {people} "
+            "people; the mean of each; quantiles 0.025 and 0.975."
+        )
+    gaps = scores.copy()
+    gaps[(pids == 3) | (np.arange(len(pids)) % 10 == 0)] = np.nan
+    try:
+        low, high = map(float, answer(gaps, pids.copy(), np.random.default_rng(0)))
+    except Exception as error:
+        return f"stage 7, NaN: {describe(error)}. Hint: leave out the queries that are NaN first, with their pids."
+    if not math.isfinite(low + high):
+        return (
+            "stage 7, NaN: a query without a match has no score, and one of the people has no other. Hint: leave "
+            "these queries out first, with their pids: kept = ~np.isnan(scores)."
+        )
     return "all stages passed"

@@ -1,28 +1,67 @@
-"""Checkers of notebook 04: they pass the solution, and meet each known mistake with its own hint."""
+"""Checkers of notebook 04 meet each known mistake with its own hint."""
 
+import numpy as np
 import pytest
 import torch
 
-from rga.course.exercises.evaluate import (
-    average_precision,
+from rga.course.exercises import (
     check_average_precision,
-    check_first_match,
+    check_bootstrap,
+    check_match_ranks,
     check_threshold,
-    first_match,
-    threshold,
 )
 
 
-@pytest.mark.parametrize(
-    ("check", "solution"),
-    [
-        (check_average_precision, average_precision),
-        (check_first_match, first_match),
-        (check_threshold, threshold),
-    ],
-)
-def test_the_solution_passes(check, solution):
-    assert check(solution) == "all stages passed"
+def match_ranks(distances, junk, match, start=1, descending=False):
+    order = distances[~junk].argsort(descending=descending)
+    return start + match[~junk][order].nonzero()[:, 0]
+
+
+def order_for_rank(distances, junk, match):
+    return 1 + distances[~junk].argsort()[match[~junk]]
+
+
+def gallery_order(distances, junk, match):
+    return 1 + distances[~junk].argsort().argsort()[match[~junk]]
+
+
+def junk_stays(distances, junk, match, start=1):
+    return start + match[distances.argsort()].nonzero()[:, 0]
+
+
+WRONG_MATCH_RANKS = {
+    "stage 1, it runs": lambda d, junk, match: d.nonsense(),
+    "these are the distances": lambda d, junk, match: d[match].sort().values,
+    "these are the columns": lambda d, junk, match: match.nonzero()[:, 0],
+    "the images are not sorted": lambda d, junk, match: 1 + match[~junk].nonzero()[:, 0],
+    "in the gallery's order": gallery_order,
+    "argsort says which image stands at each rank": order_for_rank,
+    "stage 3, direction": lambda d, junk, match: match_ranks(d, junk, match, descending=True),
+    "stage 4, junk: it still has a place. Hint": junk_stays,
+    "stage 4, junk: it still has a place (and": lambda d, junk, match: junk_stays(d, junk, match, start=0),
+    "stage 4, junk: it counts as a match": lambda d, junk, match: junk_stays(d, junk, match | junk),
+    "stage 5, from 1": lambda d, junk, match: match_ranks(d, junk, match, start=0),
+    "stage 6, all of it": lambda d, junk, match: match_ranks(d, junk, match)[:1],
+    "stage 7, no match: expected": lambda d, junk, match: match_ranks(d, junk, match) if match.any() else [0],
+    "stage 7, no match: IndexError": lambda d, junk, match: (
+        match_ranks(d, junk, match)[0] + torch.tensor([0, 1, 3])
+    ),
+}
+
+
+@pytest.mark.parametrize("hint", WRONG_MATCH_RANKS)
+def test_known_mistakes_in_match_ranks(hint):
+    assert hint in check_match_ranks(WRONG_MATCH_RANKS[hint])
+
+
+@pytest.mark.parametrize("form", [list, np.asarray, torch.Tensor.float])
+def test_ranks_may_be_a_list_or_an_array(form):
+    assert check_match_ranks(lambda *one: form(match_ranks(*one))) == "all stages passed"
+
+
+def average_precision(right):
+    ranks = 1 + right.nonzero()[:, 0]
+    return (torch.arange(1, len(ranks) + 1) / ranks).mean()
 
 
 def at_matches(right, precision=None):
@@ -50,6 +89,7 @@ WRONG_AVERAGE_PRECISION = {
     "interpolated": lambda right: at_matches(right).flip(0).cummax(0).values.mean(),
     "rank 1, not 2": shifted(1),
     "rank 1, not 0": shifted(-1),
+    "not the 0th": lambda right: (torch.arange(right.sum()) / (1 + right.nonzero()[:, 0])).mean(),
     "the n-th match at rank r adds n/r": lambda right: 0.25,
     "stage 3, perfect: of 3 images": lambda right: (right.cumsum(0) / torch.arange(1, 9))[right].mean(),
     "stage 3, perfect: all matches first": lambda right: average_precision(right) if not right[0] else 0.5,
@@ -65,73 +105,47 @@ def test_known_mistakes_in_average_precision(hint):
     assert hint in check_average_precision(WRONG_AVERAGE_PRECISION[hint])
 
 
-def by_hand(own_camera="out", unknown="out", descending=False, start=1, camera_out=False, nobody=0):
-    """first_match with one thing wrong: junk of either kind is "out" of the list, a "match" or a "stranger"."""
-
-    def answer(distances, q_pids, g_pids, q_camids, g_camids):
-        ranks = []
-        for row, pid, camid in zip(distances, q_pids, q_camids, strict=True):
-            order = row.argsort(descending=descending)
-            pids, camids = g_pids[order], g_camids[order]
-            own, cut = (pids == pid) & (camids == camid), pids == -1
-            kept = ~(own & (own_camera == "out")) & ~(cut & (unknown == "out"))
-            if camera_out:
-                kept &= camids != camid
-            right = ((pids == pid) & (~own | (own_camera == "match")))[kept].nonzero()[:, 0]
-            ranks.append(start + int(right[0]) if len(right) else nobody)
-        return torch.tensor(ranks)
-
-    return answer
-
-
-WRONG_FIRST_MATCH = {
-    "stage 1, it runs": lambda d, q, g, qc, gc: d.nonsense(),
-    "stage 2, shape": lambda d, q, g, qc, gc: d,
-    "expected 4 integers": lambda d, q, g, qc, gc: first_match(d, q, g, qc, gc) / 1,
-    "stage 3, ranks": by_hand(start=0),
-    "it counted as a match": by_hand(own_camera="match"),
-    "it counted as a stranger": by_hand(own_camera="stranger", unknown="stranger"),
-    "badly cut boxes are junk": by_hand(unknown="stranger"),
-    "of the query's own camera it still has a place": by_hand(own_camera="stranger"),
-    "stage 5, strangers": by_hand(camera_out=True),
-    "stage 5, all of it": by_hand(descending=True),
-    "stage 6, no match": by_hand(nobody=1),
-}
-
-
-@pytest.mark.parametrize("hint", WRONG_FIRST_MATCH)
-def test_known_mistakes_in_first_match(hint):
-    assert hint in check_first_match(WRONG_FIRST_MATCH[hint])
-
-
 def kth(impostor, k):
     return impostor.sort().values[k - 1]
 
 
-def just_below(impostor, fa):
-    return torch.nextafter(impostor.sort().values[int(fa * len(impostor) + 1e-6)], torch.tensor(-torch.inf))
+def allowed(impostor, share):
+    return int(share * len(impostor) + 1e-6)
 
 
-def test_just_below_the_first_refused_is_right():
-    def answer(genuine, impostor, fa):
-        return just_below(impostor, fa) if fa < 1 else torch.inf
+def just_below(impostor, share):
+    return torch.nextafter(impostor.sort().values[allowed(impostor, share)], torch.tensor(-torch.inf))
 
-    assert check_threshold(answer) == "all stages passed"
+
+def up_to_the_last_allowed(impostor, share):
+    return just_below(impostor, share) if share < 1 else impostor.max()
+
+
+def test_any_limit_between_the_last_allowed_and_the_first_refused_is_right():
+    assert check_threshold(lambda g, i, share: up_to_the_last_allowed(i, share)) == "all stages passed"
 
 
 WRONG_THRESHOLD = {
-    "stage 1, it runs": lambda genuine, impostor, fa: genuine.nonsense(),
-    "stage 2, side": lambda genuine, impostor, fa: impostor.quantile(1 - fa),
-    "it accepts 40 of 40": lambda genuine, impostor, fa: 2.0,
-    "among the impostors": lambda genuine, impostor, fa: kth(impostor, int(fa * len(impostor)) + 1),
-    "It looks at the genuine pairs": lambda genuine, impostor, fa: genuine.quantile(1 - fa),
-    "stage 4, no stricter": lambda genuine, impostor, fa: kth(impostor, int(fa * len(impostor))) - 1e-3,
-    "stage 5, ties": lambda genuine, impostor, fa: kth(impostor, round(fa * len(impostor))),
-    "stage 6, everyone": lambda genuine, impostor, fa: (
-        threshold(genuine, impostor, fa) if fa < 1 else kth(impostor, len(impostor) - 1)
+    "stage 1, it runs": lambda genuine, impostor, share: genuine.nonsense(),
+    "stage 2, whose pairs: it accepts 6": lambda genuine, impostor, share: genuine.quantile(1 - share),
+    "stage 2, whose pairs: it accepts 0": lambda genuine, impostor, share: genuine.quantile(share),
+    "the genuine pairs decide nothing": lambda genuine, impostor, share: torch.cat(
+        [genuine, impostor]
+    ).quantile(5 * share),
+    "stage 3, side": lambda genuine, impostor, share: impostor.quantile(1 - share),
+    "it accepts 40 of 40": lambda genuine, impostor, share: 2.0,
+    "stage 4, off by one": lambda genuine, impostor, share: kth(impostor, allowed(impostor, share) + 1),
+    "stage 4, share": lambda genuine, impostor, share: kth(impostor, 8),
+    "stage 5, no stricter than asked: it accepts 1": lambda genuine, impostor, share: (
+        kth(impostor, allowed(impostor, share)) - 1e-3
     ),
-    "stage 6, everyone: all 40 are allowed, IndexError": lambda genuine, impostor, fa: just_below(
-        impostor, fa
+    "stage 6, ties": lambda genuine, impostor, share: kth(impostor, allowed(impostor, share)),
+    "fourth and fifth": lambda genuine, impostor, share: impostor.quantile(share),
+    "stage 7, everyone: all 40 are allowed, it accepts 39": lambda genuine, impostor, share: (
+        up_to_the_last_allowed(impostor, share) if share < 1 else kth(impostor, len(impostor) - 1)
+    ),
+    "stage 7, everyone: all 40 are allowed, IndexError": lambda genuine, impostor, share: just_below(
+        impostor, share
     ),
 }
 
@@ -139,3 +153,51 @@ WRONG_THRESHOLD = {
 @pytest.mark.parametrize("hint", WRONG_THRESHOLD)
 def test_known_mistakes_in_the_threshold(hint):
     assert hint in check_threshold(WRONG_THRESHOLD[hint])
+
+
+def of_people(scores, pids):
+    return np.array([np.mean(scores[pids == who]) for who in np.unique(pids)])
+
+
+def bootstrap(scores, pids, rng, values=of_people, replace=True, tails=(0.025, 0.975), nan=False):
+    if not nan:
+        scores, pids = scores[~np.isnan(scores)], pids[~np.isnan(scores)]
+    each = values(scores, pids)
+    means = [rng.choice(each, len(each), replace=replace).mean() for _ in range(2000)]
+    return np.quantile(means, tails)
+
+
+def queries(scores, pids):
+    return scores
+
+
+WRONG_BOOTSTRAP = {
+    "stage 1, it runs: AttributeError": lambda s, p, rng: s.nonsense(),
+    "stage 1, it runs: TypeError": lambda s, p, rng: bootstrap(s, p, rng).mean(),
+    "stage 2, order": lambda s, p, rng: bootstrap(s, p, rng)[::-1],
+    "stage 2, numbers": lambda s, p, rng: (np.nan, np.nan),
+    "stage 2, place": lambda s, p, rng: bootstrap(s, p, rng) - s.mean(),
+    "stage 3, replacement": lambda s, p, rng: bootstrap(s, p, rng, replace=False),
+    "stage 4, people": lambda s, p, rng: bootstrap(s, p, rng, values=queries),
+    "stage 5, means": lambda s, p, rng: np.quantile(of_people(s, p), (0.025, 0.975)),
+    "stage 6, both sides": lambda s, p, rng: bootstrap(s, p, rng, tails=(0.05, 0.95)),
+    "stage 6, 95 %": lambda s, p, rng: bootstrap(s, p, rng, tails=(0.16, 0.84)),
+    "stage 6, width": lambda s, p, rng: bootstrap(s, p, rng, tails=(0.25, 0.75)),
+    "stage 7, NaN: a query": lambda s, p, rng: bootstrap(s, p, rng, nan=True),
+    "stage 7, NaN: AssertionError": lambda s, p, rng: (
+        np.testing.assert_array_equal(np.isnan(s), False) or bootstrap(s, p, rng)
+    ),
+}
+
+
+@pytest.mark.parametrize("hint", WRONG_BOOTSTRAP)
+def test_known_mistakes_in_the_bootstrap(hint):
+    assert hint in check_bootstrap(WRONG_BOOTSTRAP[hint])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_chance_does_not_decide_about_the_bootstrap(seed):
+    def answer(scores, pids, rng):
+        return bootstrap(scores, pids, np.random.default_rng(seed))
+
+    assert check_bootstrap(answer) == "all stages passed"
