@@ -16,22 +16,23 @@ from rga.course.exercises.evaluate import (
     threshold,
 )
 from rga.course.exercises.rga_module import (
+    Layers,
+    check_logits,
     check_low_cost,
     check_node,
     check_row_half,
-    low_cost,
-    node,
-    row_half,
 )
 from rga.course.exercises.train import check_hardest, hardest
 
 __all__ = [
+    "Layers",
     "average_precision",
     "check_average_precision",
     "check_first_match",
     "check_hardest",
     "check_junk",
     "check_leak",
+    "check_logits",
     "check_low_cost",
     "check_node",
     "check_paired",
@@ -44,9 +45,6 @@ __all__ = [
     "hardest",
     "junk",
     "leak",
-    "low_cost",
-    "node",
-    "row_half",
     "sampler",
     "threshold",
 ]
