@@ -49,12 +49,12 @@ def gates(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def channels(network: nn.Module, images: Tensor, stage: int) -> tuple[Tensor, Tensor]:
-    """What comes to the channel gates of a stage of RGA-SC, (B, C, H, W), and these gates, (B, C, 1, 1)."""
+    """What comes to the channel gates of a stage of RGA-SC, (B, C, H, W), and these gates, (B, C)."""
     with capture(network, f"{_stage(network, stage)}.*") as seen:
         network.eval()(images)
     (gate,) = (output for name, output in seen.items() if name.endswith(".channel.gate"))
     (entering,) = (output for name, output in seen.items() if name.endswith(".spatial"))
-    return entering, gate
+    return entering, gate.flatten(1)
 
 
 def _stage(network: nn.Module, stage: int) -> str:

@@ -45,7 +45,7 @@ def test_relations_gates_and_channels_are_the_attentions(network):
     torch.testing.assert_close(gates["stage 1"], attention.spatial.attention(x))
     entering, gate = inside.channels(network, IMAGES, stage=1)
     torch.testing.assert_close(entering, attention.spatial(x))
-    torch.testing.assert_close(gate, attention.channel.attention(entering))
+    torch.testing.assert_close(gate, attention.channel.attention(entering).flatten(1))
 
 
 def test_relations_of_a_non_local_block():
