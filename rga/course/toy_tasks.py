@@ -42,6 +42,7 @@ class Learned:
     colour: Tensor  # (24,) of the board
     wanted: Tensor  # (24,)
     gates: dict[int, Tensor] = field(repr=False)  # {after so many steps: (24,)}
+    scorer: nn.Module = field(repr=False)
 
 
 def learn(scorer: nn.Module, task: Task, steps: int = 200, look: Sequence[int] = ()) -> Learned:
@@ -66,4 +67,4 @@ def learn(scorer: nn.Module, task: Task, steps: int = 200, look: Sequence[int] =
     with torch.no_grad():
         logits = scorer.eval()(tests).flatten(1)
     score = (logits[wanted][:, None] > logits[~wanted]).float().mean().item()
-    return Learned(score, colour[0], wanted[0], gates)
+    return Learned(score, colour[0], wanted[0], gates, scorer)

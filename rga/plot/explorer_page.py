@@ -61,6 +61,9 @@ class Frame:
 
     source: str  # the attribute that names or holds the page
 
+    def __repr__(self) -> str:
+        return "the page, in a frame"  # the same in every run
+
     def _repr_html_(self) -> str:
         return (
             # JupyterLab's theme is not the system's. A page in a frame takes the frame's for the system's.

@@ -40,7 +40,7 @@ def module_diagram() -> Figure:
 
     N nodes, D features each, K = N/8 numbers that summarise a node's relations.
     """
-    width, height = 13.05, 4.15
+    width, height = 13.05, 4.4
     figure = Figure(figsize=(width, height), dpi=DPI, layout="none")
     ax = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     ax.set_axis_off()

@@ -6,13 +6,14 @@ from matplotlib.figure import Figure
 from rga.plot.maps import position, relation_maps
 from rga.plot.relation_matrix import SKY, draw_matrix
 from rga.plot.style import BLUE, HEAT, VERMILION, as_array, caption, sheet
+from rga.plot.toy_gates import COLOURS
 
 
 def steps(board, relation, summary, gates, i: int, size: tuple[int, int], title: str = "") -> Figure:
     """Five steps of node i: where it is, R with its row and column, both as maps, what they are reduced to, the gate.
 
     Args:
-        board: (h, w) values or (h, w, 3) colours to mark the node on.
+        board: (h, w) of 0, 1, 2, colours as in `toy_gates`.
         relation: R of one image, (N, N), N = h · w.
         summary: what its 2N relations are reduced to, (K,).
         gates: (N,) of all nodes, in 0..1.
@@ -28,7 +29,7 @@ def steps(board, relation, summary, gates, i: int, size: tuple[int, int], title:
     figure = sheet(11.5, 3.4)
     grid = figure.subplots(1, 6, width_ratios=[1, 1.55, 1, 1, 1.5, 1])
     show = {"cmap": HEAT, "vmin": 0, "interpolation": "nearest"}
-    grid[0].imshow(board, interpolation="nearest")
+    grid[0].imshow(board, cmap=COLOURS, vmin=0, vmax=2)
     draw_matrix(grid[1], r, i)
     grid[1].set(xticks=[i], yticks=[i])
     for ax, values, colour in ((grid[2], row, SKY), (grid[3], column, VERMILION)):
