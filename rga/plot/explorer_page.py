@@ -52,14 +52,14 @@ class Page:
         return Frame(f'src="{html.escape(address)}"')
 
     def _repr_html_(self) -> str:
-        return Frame(f'srcdoc="{html.escape(self.text)}"')._repr_html_()
+        return Frame(f'sandbox="allow-scripts" srcdoc="{html.escape(self.text)}"')._repr_html_()
 
 
 @dataclass(frozen=True, repr=False)
 class Frame:
     """A page below a notebook's cell, in a frame that keeps the page's style and script, and the notebook's, apart."""
 
-    source: str  # the attribute that names or holds the page
+    source: str  # the attributes that name or hold the page; a Jupyter server puts its files into a sandbox itself
 
     def __repr__(self) -> str:
         return "the page, in a frame"  # the same in every run
@@ -68,7 +68,7 @@ class Frame:
         return (
             # JupyterLab's theme is not the system's. A page in a frame takes the frame's for the system's.
             "<style>[data-jp-theme-light='false'] .rga-explorer { color-scheme: dark }</style>"
-            f'<iframe class="rga-explorer" title="Relations explorer" sandbox="allow-scripts" {self.source} '
+            f'<iframe class="rga-explorer" title="Relations explorer" {self.source} '
             f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'
             # JupyterLab removes frames, and only frames, from stored outputs that it does not trust.
             "<small>No page above? Run this cell: JupyterLab shows pages only in notebooks it trusts.</small>"
