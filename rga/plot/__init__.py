@@ -5,6 +5,7 @@ nothing has to be closed. Colours are Okabe and Ito's, which colour-blind reader
 marker or a line style of its own, too.
 """
 
+from rga.plot.brackets import brackets
 from rga.plot.channel_gates import channels, rank_channels, strongest_images
 from rga.plot.charts import cmc, curves, histograms, intervals, precision_recall, roc
 from rga.plot.explorer_page import explorer
@@ -20,15 +21,20 @@ from rga.plot.maps import (
     relations,
     targets,
 )
+from rga.plot.module_diagram import module_diagram
 from rga.plot.moving_gates import moving_gates
 from rga.plot.overview import overview
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
+from rga.plot.relation_matrix import relation_matrix
 from rga.plot.same_person import same_person
 from rga.plot.scatter import scatter
+from rga.plot.steps import steps
+from rga.plot.toy_gates import toy_gates
 
 __all__ = [
     "ROLES",
     "attention",
+    "brackets",
     "channels",
     "cmc",
     "curves",
@@ -40,6 +46,7 @@ __all__ = [
     "histograms",
     "images",
     "intervals",
+    "module_diagram",
     "moving_gates",
     "node",
     "overview",
@@ -48,12 +55,15 @@ __all__ = [
     "rank_channels",
     "ranked_lists",
     "relation_maps",
+    "relation_matrix",
     "relations",
     "roc",
     "roles",
     "rows",
     "same_person",
     "scatter",
+    "steps",
     "strongest_images",
     "targets",
+    "toy_gates",
 ]

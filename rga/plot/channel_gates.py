@@ -62,7 +62,7 @@ def channels(images, activations, gates, stage: str, k: int = 3, top: int = 4) -
             f"with 1 image, got {len(order)} channels, k={k} and top={top}."
         )
     ratios = [0.9] + [PANEL] * top  # inches, of one half
-    width, below = 2 * sum(ratios) + 0.3, k * PANEL * people.shape[1] / people.shape[2]
+    width, below = max(2 * sum(ratios) + 0.3, 5.6), k * PANEL * people.shape[1] / people.shape[2]
     height = below + 2.35
     figure = Figure(figsize=(width, height), dpi=DPI, layout="none")  # by hand: layouts shrink images
     ranks = figure.add_axes((0.5 / width, (below + 0.6) / height, 1 - 0.6 / width, 0.9 / height))
@@ -78,9 +78,10 @@ def channels(images, activations, gates, stage: str, k: int = 3, top: int = 4) -
         for channel, row in zip(chosen, half[:, 1:], strict=True):
             best = strongest_images(values, channel, top)
             show_people(row, [_lit(people[i], values[i, channel]) for i in best])
+    those = "the image" if top == 1 else f"the {top} images"
     caption(
         figure,
-        f"Channels by their gates, and the {top} images with each channel's highest mean activation",
+        f"Channels by their gates, and {those} with each channel's highest mean activation",
         f"{where(stage, values.shape[2:], people[0])}; in colour: at least half of its highest in the image",
     )
     return figure

@@ -29,7 +29,7 @@ Grid = tuple[int, int]  # (height, width)
 CELLS = (16, 8)  # what a grid of positions is shown as at most
 CHANNELS = 64  # of a stage, those with the highest gates
 RAMP = [to_hex(colour) for colour in colormaps["inferno"].resampled(12).colors]
-FRAME_HEIGHT = 900  # pixels of a notebook's page
+FRAME_HEIGHT = 1000  # pixels: two networks side by side, not cut in a narrow JupyterLab
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,10 +47,28 @@ class Page:
             partial.write_text(self.text, encoding="utf-8")
         return Path(path)
 
+    def frame(self, address: str) -> "Frame":
+        """For a notebook: the saved page by its address relative to the notebook, so that the output stays short."""
+        return Frame(f'src="{html.escape(address)}"')
+
     def _repr_html_(self) -> str:
-        # A frame of its own keeps the page's style and script, and the notebook's, to themselves.
+        return Frame(f'sandbox="allow-scripts" srcdoc="{html.escape(self.text)}"')._repr_html_()
+
+
+@dataclass(frozen=True, repr=False)
+class Frame:
+    """A page below a notebook's cell, in a frame that keeps the page's style and script, and the notebook's, apart."""
+
+    source: str  # the attributes that name or hold the page; a Jupyter server puts its files into a sandbox itself
+
+    def __repr__(self) -> str:
+        return "the page, in a frame"  # the same in every run
+
+    def _repr_html_(self) -> str:
         return (
-            f'<iframe title="Relations explorer" sandbox="allow-scripts" srcdoc="{html.escape(self.text)}" '
+            # JupyterLab's theme is not the system's. A page in a frame takes the frame's for the system's.
+            "<style>[data-jp-theme-light='false'] .rga-explorer { color-scheme: dark }</style>"
+            f'<iframe class="rga-explorer" title="Relations explorer" {self.source} '
             f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'
             # JupyterLab removes frames, and only frames, from stored outputs that it does not trust.
             "<small>No page above? Run this cell: JupyterLab shows pages only in notebooks it trusts.</small>"

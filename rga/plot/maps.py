@@ -195,14 +195,16 @@ def difference(maps) -> float:
 
 
 def relations(image, relation, size: tuple[int, int], positions: Sequence[Position], stage: str) -> Figure:
-    """The relations of some positions of one image: a column each; the position, what goes out, what comes in.
+    """The relations of some positions of one image: a column each; the position, its row of R, its column of R.
 
     image: (3, H, W). relation, size, positions, errors: as in `relation_maps`. stage: for the title.
     """
     if len(positions) == 0:
         raise ValueError("relations needs at least one position (row, column), got none.")
     person = rgb(image[None])[0]
-    figure, grid = _grid(["image", "out\nr(i, j) at j", "in\nr(j, i) at j"], len(positions), person, LARGE)
+    figure, grid = _grid(
+        ["image", "row of i\nr(i, j) at j", "column of i\nr(j, i) at j"], len(positions), person, LARGE
+    )
     show_people(grid[0], [person] * len(positions), [_name(at, size) for at in positions])
     for row, into in zip(grid[1:], (False, True), strict=True):
         for ax, values in zip(row, relation_maps(relation, size, positions, into), strict=True):

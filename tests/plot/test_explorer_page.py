@@ -210,6 +210,12 @@ def test_a_notebook_shows_it_in_a_frame_of_its_own(page):
     assert 'sandbox="allow-scripts"' in frame and "allow-same-origin" not in frame
 
 
+def test_a_saved_page_is_shown_by_its_address_and_in_the_notebooks_theme(page):
+    frame = page.frame("../runs/a b/page.html?<")._repr_html_()
+    assert 'src="../runs/a b/page.html?&lt;"' in frame and len(frame) < 1000
+    assert "[data-jp-theme-light='false'] .rga-explorer { color-scheme: dark }" in frame
+
+
 def test_saved_atomically(page, tmp_path, monkeypatch):
     path = page.save(tmp_path / "new" / "page.html")
     assert path.read_text(encoding="utf-8") == str(page)
@@ -264,8 +270,8 @@ def expected(content, model, person, stage, index):
     return {
         "position": index,
         "self": r[index, index],
-        "out": r[index][others].max(),
-        "in": r[:, index][others].max(),
+        "row": r[index][others].max(),
+        "column": r[:, index][others].max(),
         "alike": np.corrcoef(r)[~np.eye(len(r), dtype=bool)].mean(),
     }
 
@@ -298,9 +304,39 @@ def test_an_address_opens_the_page_at_a_channel(models, page, tmp_path):
     assert shown["position"] == order[5]
     step = (r.amax(1) - r.amin(1)).max().item() / 510 + 1e-6
     assert abs(shown["self"] - r[5, 5].item()) <= step
-    assert abs(shown["out"] - r[5, torch.arange(64) != 5].max().item()) <= step
-    assert abs(shown["in"] - r[torch.arange(64) != 5, 5].max().item()) <= step
+    assert abs(shown["row"] - r[5, torch.arange(64) != 5].max().item()) <= step
+    assert abs(shown["column"] - r[torch.arange(64) != 5, 5].max().item()) <= step
     assert not without and "Nothing attends to channels" in document
+
+
+@needs_browser
+def test_a_model_without_channels_leaves_its_place_to_the_other(page, tmp_path):
+    document = browse(page, tmp_path, "stage=1&branch=channel")
+    assert '<main class="one">' in document
+    assert re.findall('<section class="([^"]*)"', document) == ["channel nothing", "channel"]
+    assert '<main class="many">' in browse(page, tmp_path, "stage=1&branch=spatial")
+
+
+WIDE = """
+addEventListener("load", () => setTimeout(() => {
+  const shown = [...document.querySelectorAll("canvas")].map((canvas) => canvas.clientWidth).filter(Boolean);
+  const dark = document.documentElement.dataset.theme;
+  parent.postMessage(JSON.stringify({ shown, over: document.documentElement.scrollWidth, dark }), "*");
+}, 300));
+"""
+
+
+@needs_browser
+@pytest.mark.parametrize(("branch", "least"), [("spatial", 90), ("channel", 130)])
+def test_on_a_phone_maps_are_large_enough_and_nothing_runs_over(page, tmp_path, branch, least):
+    """In a frame as wide as a phone, in a page that is dark: it takes that theme."""
+    inner = str(page).replace("</body>", f"<script>{WIDE}</script></body>")
+    (tmp_path / "inner.html").write_text(inner, encoding="utf-8")
+    outer = f"""<body style="color-scheme: dark"><iframe src="inner.html#branch={branch}" style="width: 390px"></iframe>
+      <script>addEventListener("message", (m) => {{ document.body.dataset.found = m.data; }});</script></body>"""
+    document = browse(outer, tmp_path, "")
+    found = json.loads(html.unescape(re.search('data-found="([^"]*)"', document)[1]))
+    assert min(found["shown"]) >= least and found["over"] <= 390 and found["dark"] == "dark"
 
 
 POINT = """
@@ -315,17 +351,17 @@ addEventListener("load", () => setTimeout(() => {
     on.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerType: "mouse",
       clientX: box.left + (column + 0.5) / 6 * box.width, clientY: box.top + (row + 0.5) / 12 * box.height }));
   };
-  const press = (key) => canvas(0, "out").parentElement.parentElement.dispatchEvent(
+  const press = (key) => canvas(0, "row").parentElement.parentElement.dispatchEvent(
     new KeyboardEvent("keydown", { bubbles: true, key }));
-  fire("pointermove", canvas(1, "out"), 3, 2); read("hover out");
-  const at = canvas(1, "out"), pen = at.getContext("2d"), colours = [];
+  fire("pointermove", canvas(1, "row"), 3, 2); read("hover row");
+  const at = canvas(1, "row"), pen = at.getContext("2d"), colours = [];
   for (let k = 0; k < 72; k++) {
     const x = ((k % 6) + 0.5) / 6 * at.width, y = (Math.floor(k / 6) + 0.5) / 12 * at.height;
     const rgb = [...pen.getImageData(x, y, 1, 1).data.slice(0, 3)];
     colours.push("#" + rgb.map((c) => c.toString(16).padStart(2, "0")).join(""));
   }
   fire("pointermove", canvas(0, "all"), 11, 5); read("hover all");
-  fire("pointerdown", canvas(0, "in"), 4, 1); fire("pointermove", canvas(0, "in"), 0, 0); read("pinned");
+  fire("pointerdown", canvas(0, "column"), 4, 1); fire("pointermove", canvas(0, "column"), 0, 0); read("pinned");
   press("Enter"); press("ArrowUp"); press("ArrowRight"); read("keys");
   document.querySelector("#person input[value='1']").click(); read("person");
   const output = document.createElement("pre");
@@ -341,7 +377,7 @@ def test_pointing_and_keys_move_one_cursor_over_both_models(page, content, tmp_p
     document = browse(page, tmp_path, "stage=2&heat=100&arrows=0", POINT)
     done = json.loads(html.unescape(re.search(r'<pre id="results">(.*?)</pre>', document)[1]))
     cells = {
-        "hover out": (0, 20),
+        "hover row": (0, 20),
         "hover all": (0, 71),
         "pinned": (0, 25),
         "keys": (0, 20),

@@ -37,7 +37,7 @@ def test_nodes_are_counted_row_by_row_from_0():
             plot.position(outside, (4, 2))
 
 
-def test_relation_maps_are_rows_out_and_columns_in():
+def test_relation_maps_are_rows_or_columns():
     out = plot.relation_maps(RELATION, SIZE, POSITIONS)
     into = plot.relation_maps(RELATION, SIZE, POSITIONS, into=True)
     assert out.shape == into.shape == (2, 4, 2)
@@ -54,10 +54,11 @@ def test_difference_is_the_mean_cosine_distance():
     assert plot.difference(np.array([one, 0 * one])) == pytest.approx(1)
 
 
-def test_relations_show_out_and_in_of_each_position():
+def test_relations_show_row_and_column_of_each_position():
     figure = plot.relations(PEOPLE[0], RELATION, SIZE, POSITIONS, "stage 3")
     words = text_of(figure)
     assert "stage 3, 4 × 2 positions of 8 × 8 pixels" in words and "i = 6\n(3, 0)" in words
+    assert "row of i\nr(i, j) at j" in words and "column of i" in words
     assert "48–55" in words and "6–62" in words  # row and column 6
     expected = [RELATION[1], RELATION[6], RELATION[:, 1], RELATION[:, 6]]
     for shown, wanted in zip(overlays(figure), expected, strict=True):

@@ -14,21 +14,22 @@ from rga.course.exercises.evaluate import (
     check_threshold,
 )
 from rga.course.exercises.rga_module import (
+    Layers,
+    check_logits,
     check_low_cost,
     check_node,
     check_row_half,
-    low_cost,
-    node,
-    row_half,
 )
 from rga.course.exercises.train import check_hardest, hardest
 
 __all__ = [
+    "Layers",
     "check_average_precision",
     "check_bootstrap",
     "check_hardest",
     "check_junk",
     "check_leak",
+    "check_logits",
     "check_low_cost",
     "check_match_ranks",
     "check_node",
@@ -39,7 +40,4 @@ __all__ = [
     "check_share",
     "check_threshold",
     "hardest",
-    "low_cost",
-    "node",
-    "row_half",
 ]
