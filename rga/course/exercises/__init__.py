@@ -23,7 +23,7 @@ from rga.course.exercises.rga_module import (
     node,
     row_half,
 )
-from rga.course.exercises.train import check_hardest, hardest
+from rga.course.exercises.train import check_hardest, check_schedule, check_smoothing, check_step
 
 __all__ = [
     "average_precision",
@@ -38,10 +38,12 @@ __all__ = [
     "check_plan",
     "check_row_half",
     "check_sampler",
+    "check_schedule",
     "check_share",
+    "check_smoothing",
+    "check_step",
     "check_threshold",
     "first_match",
-    "hardest",
     "junk",
     "leak",
     "low_cost",

@@ -262,7 +262,7 @@ def check_schedule(answer: Callable[[int, int, float], float]) -> str:
             lambda epoch: _cosine(peak, 2 * (epoch - warmup) / (epochs - warmup))
         ),
         "these are degrees. Hint: math.cos takes radians: π · t.": (
-            lambda epoch: _cosine(peak, (epoch - warmup) / (epochs - warmup) / math.pi * math.radians(180) / 180)
+            lambda epoch: _cosine(peak, 180 / math.pi * (epoch - warmup) / (epochs - warmup))
         ),
     }
     for said, rate in wrong.items():
