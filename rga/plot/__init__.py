@@ -9,6 +9,7 @@ from rga.plot.channel_gates import channels, rank_channels, strongest_images
 from rga.plot.charts import cmc, curves, histograms, intervals, precision_recall, roc
 from rga.plot.explorer_page import explorer
 from rga.plot.gains import gains
+from rga.plot.grids import grids
 from rga.plot.maps import (
     attention,
     difference,
@@ -24,6 +25,10 @@ from rga.plot.moving_gates import moving_gates
 from rga.plot.overview import overview
 from rga.plot.people import ROLES, images, ranked_lists, roles, rows
 from rga.plot.scatter import scatter
+from rga.plot.schedules import schedules
+from rga.plot.score_curves import score_curves
+from rga.plot.smoothing import smoothing
+from rga.plot.triplet import triplet
 
 __all__ = [
     "ROLES",
@@ -36,6 +41,7 @@ __all__ = [
     "failures",
     "gains",
     "grad_cams",
+    "grids",
     "histograms",
     "images",
     "intervals",
@@ -52,6 +58,10 @@ __all__ = [
     "roles",
     "rows",
     "scatter",
+    "schedules",
+    "score_curves",
+    "smoothing",
     "strongest_images",
     "targets",
+    "triplet",
 ]
