@@ -19,7 +19,8 @@ def grids(images, sizes: Mapping[str, tuple[int, int]], width: float = 1.3) -> F
         zip(figure.subplots(1, len(sizes), squeeze=False).flat, sizes.items(), strict=True)
     ):
         ax.imshow(pictures[i % len(pictures)], extent=(0, across, height, 0))
-        ax.set(xticks=[], yticks=[], xlim=(0, across), ylim=(height, 0))
+        ax.set_axis_off()
+        ax.set(xlim=(0, across), ylim=(height, 0))
         for row in range(rows + 1):
             ax.axhline(height * row / rows, color="white", linewidth=1.2)
         for column in range(columns + 1):

@@ -40,6 +40,6 @@ def triplet(images, labels, distances: Mapping[str, object], anchor: int = 0, ma
     colours = {"anchor": "black", "farthest\npositive": GREEN, "nearest\nnegative": VERMILION}
     for ax, (name, colour) in zip(grid[0], colours.items(), strict=False):
         ax.set_title(name, fontsize=9, color=colour)
-    line.set_xlabel("distance from the anchor")
-    grid[0, 3].legend(frameon=False, fontsize=8, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.98))
+    line.set_xlabel("distance from the anchor", loc="left")
+    line.legend(frameon=False, fontsize=8, ncols=3, loc="upper right", bbox_to_anchor=(1, -0.2))
     return figure

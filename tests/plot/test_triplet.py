@@ -6,7 +6,9 @@ from helpers.figures import PEOPLE, text_of
 from rga import plot
 from rga.plot.style import rgb
 
-DISTANCES = torch.tensor([[0.0, 1, 3, 2, 5], [1, 0, 0, 0, 0], [3, 0, 0, 0, 0], [2, 0, 0, 0, 0], [5, 0, 0, 0, 0]])
+DISTANCES = torch.tensor(
+    [[0.0, 1, 3, 2, 5], [1, 0, 0, 0, 0], [3, 0, 0, 0, 0], [2, 0, 0, 0, 0], [5, 0, 0, 0, 0]]
+)
 LABELS = torch.tensor([0, 0, 0, 1, 1])
 IMAGES = PEOPLE[[0, 1, 2, 0, 1]]
 

@@ -4,7 +4,6 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from IPython.core.formatters import DisplayFormatter
 
 from rga.training import progress as module
 from rga.training.progress import progress
@@ -19,11 +18,11 @@ def logs(steps, start=1, held=0):
 
 @pytest.fixture
 def watched(monkeypatch):
-    monkeypatch.setattr(module, "_watched", lambda: True)
+    monkeypatch.setattr(module.bars, "watched", lambda: True)
 
 
 def test_lines_where_nobody_watches(capsys, monkeypatch):
-    monkeypatch.setattr(module, "_watched", lambda: False)
+    monkeypatch.setattr(module.bars, "watched", lambda: False)
     assert [log.step for log in progress(logs(40))] == list(range(1, 41))
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 10 and not err
@@ -32,7 +31,7 @@ def test_lines_where_nobody_watches(capsys, monkeypatch):
 
 
 def test_steps_of_an_earlier_run_are_not_told_again(capsys, monkeypatch):
-    monkeypatch.setattr(module, "_watched", lambda: False)
+    monkeypatch.setattr(module.bars, "watched", lambda: False)
     assert len(list(progress(logs(40, held=20)))) == 40
     assert capsys.readouterr().out.count("step") == 5
 
@@ -57,7 +56,7 @@ def shown(monkeypatch):
     handle = SimpleNamespace(update=lambda content: shown.append(str(content)))
     display = lambda content, display_id: shown.append(str(content)) or handle  # noqa: E731
     monkeypatch.setattr("IPython.display.display", display)
-    monkeypatch.setattr(module, "_kernel", lambda: object())
+    monkeypatch.setattr(module.bars, "kernel", lambda: object())
     seconds = iter(range(0, 100000, 4))
     monkeypatch.setattr(module.time, "monotonic", lambda: next(seconds))
     return shown
@@ -73,14 +72,8 @@ def test_a_notebook_that_somebody_watches_has_a_line_and_curves_that_grow(capsys
     assert drawn[-1] == 6 and capsys.readouterr() == ("", "")
 
 
-def test_nothing_in_a_notebook_is_a_widget(watched, shown):
-    list(progress(logs(2)))
-    bundle = DisplayFormatter().format(module._Text("████ epoch 1/1"))[0]
-    assert bundle == {"text/plain": "████ epoch 1/1"}
-
-
 def test_where_nobody_watches_a_notebook_has_the_curves_at_the_end(monkeypatch, shown, capsys):
-    monkeypatch.setattr(module, "_watched", lambda: False)
+    monkeypatch.setattr(module.bars, "watched", lambda: False)
     list(progress(logs(6), lines=2, draw=lambda seen: f"figure {len(seen)}"))
     assert shown == ["figure 6"] and len(capsys.readouterr().out.splitlines()) == 2
 
@@ -96,7 +89,7 @@ def test_a_run_that_breaks_leaves_its_curves(watched, shown):
 
 
 def test_no_curves_at_a_terminal(watched, monkeypatch):
-    monkeypatch.setattr(module, "_kernel", lambda: None)
+    monkeypatch.setattr(module.bars, "kernel", lambda: None)
     seconds = iter(range(0, 100000, 40))
     monkeypatch.setattr(module.time, "monotonic", lambda: next(seconds))
     list(progress(logs(6), draw=lambda seen: pytest.fail("drawn")))

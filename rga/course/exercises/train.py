@@ -43,30 +43,45 @@ def check_smoothing(answer: Smoothed) -> str:
     except Exception as error:
         return f"stage 1, it runs: {describe(error)}. Hint: return one number, a tensor."
     if plain.shape:
-        return f"stage 2, shape: expected one number, got {tuple(plain.shape)}. Hint: the mean over the batch."
+        return (
+            f"stage 2, shape: expected one number, got {tuple(plain.shape)}. Hint: the mean over the batch."
+        )
     expected = identity_loss(logits, labels, 0.0)
     wrong = {
-        3 * expected: "this is the sum over the batch. Hint: the mean, or the learning rate depends on the batch.",
+        3
+        * expected: "this is the sum over the batch. Hint: the mean, or the learning rate depends on the batch.",
         -expected: "the sign is turned. Hint: −log p is large where the network is wrong.",
         expected / count: "the mean over the classes, too. Hint: sum over classes, mean over images.",
-        F.cross_entropy(logits.softmax(1), labels): "this is a softmax of a softmax. Hint: F.cross_entropy takes "
-        "logits and does the softmax itself.",
+        F.cross_entropy(
+            logits.softmax(1), labels
+        ): "this is a softmax of a softmax. Hint: F.cross_entropy takes logits and does the softmax itself.",
         -right.exp().mean(): "the logarithm is missing. Hint: −log p, not p.",
     }
     if not _close(plain, expected):
-        return "stage 3, without smoothing: " + _known(wrong, plain, expected, "−log softmax(z) at the label.")
+        return "stage 3, without smoothing: " + _known(
+            wrong, plain, expected, "−log softmax(z) at the label."
+        )
     expected = identity_loss(logits, labels, epsilon)
     others, share = all_classes - right, epsilon / count
     wrong = {
-        identity_loss(logits, labels, 0.0): "epsilon changes nothing. Hint: the target is no longer 1 at the label.",
-        -((1 - epsilon) * right + epsilon / (count - 1) * others).mean(): "ε is spread over the M − 1 other classes. "
+        identity_loss(
+            logits, labels, 0.0
+        ): "epsilon changes nothing. Hint: the target is no longer 1 at the label.",
+        -(
+            (1 - epsilon) * right + epsilon / (count - 1) * others
+        ).mean(): "ε is spread over the M − 1 other classes. "
         "Hint: over all M, the right one included, as PyTorch and the paper behind it do.",
-        -((1 - epsilon) * right + share * others).mean(): "the targets sum to less than 1. Hint: the right class gets "
+        -(
+            (1 - epsilon) * right + share * others
+        ).mean(): "the targets sum to less than 1. Hint: the right class gets "
         "1 − ε and its share ε / M of what is spread.",
-        -(right + share * all_classes).mean(): "the targets sum to 1 + ε. Hint: take ε from the right class first.",
+        -(
+            right + share * all_classes
+        ).mean(): "the targets sum to 1 + ε. Hint: take ε from the right class first.",
         -((1 - epsilon) * right + epsilon * all_classes).mean(): "every class gets ε. Hint: ε / M each.",
-        -(epsilon * right + (1 - epsilon) * all_classes / count).mean(): "ε and 1 − ε are exchanged. Hint: most of "
-        "the target stays with the right class.",
+        -(
+            epsilon * right + (1 - epsilon) * all_classes / count
+        ).mean(): "ε and 1 − ε are exchanged. Hint: most of the target stays with the right class.",
         -((1 - epsilon) * right).mean(): "the others get nothing. Hint: spread ε over all classes.",
     }
     if not _close(got, expected):
@@ -84,8 +99,8 @@ def check_smoothing(answer: Smoothed) -> str:
 
 
 @checker(
-    "hardest(distances, labels) takes distances (B, B) and labels (B,) and returns two tensors (B,): for each image the "
-    "distance to the farthest image of the same person, and to the nearest of another."
+    "hardest(distances, labels) takes distances (B, B) and labels (B,) and returns two tensors (B,): for each image "
+    "the distance to the farthest image of the same person, and to the nearest of another."
 )
 def check_hardest(answer: Hardest) -> str:
     """Try `answer`: (B, B), (B,) -> (B,), (B,), in place of `rga.training.losses.hardest`."""
@@ -119,7 +134,9 @@ def check_hardest(answer: Hardest) -> str:
             "takes the one farthest image, neither the nearest nor a mean."
         )
     if torch.equal(got_nearest, distances.masked_fill(same, torch.inf).argmin(1).float()):
-        return "stage 4, other identity: these are indices of images. Hint: their distances: amin, not argmin."
+        return (
+            "stage 4, other identity: these are indices of images. Hint: their distances: amin, not argmin."
+        )
     if not got_nearest.any():
         return (
             "stage 4, other identity: all 0, the image itself, or what a mask has multiplied by 0. Hint: hide the same "
@@ -178,7 +195,7 @@ def check_step(answer: Step) -> str:
             "the triplet loss is that of the embedding. Hint: it is computed before the BN neck, of output.feature.": (
                 tried(partial(_step, compared="embedding"))[0][0]
             ),
-            "the network is in eval mode. Hint: network.train() first, so that BatchNorm takes the batch's statistics.": (
+            "the network is in eval mode. Hint: network.train() first: BatchNorm takes the batch's statistics.": (
                 tried(partial(_step, training=False))[0][0]
             ),
             "the identity loss has no label smoothing. Hint: identity_loss, not F.cross_entropy without smoothing.": (
@@ -255,8 +272,8 @@ def check_schedule(answer: Callable[[int, int, float], float]) -> str:
         "the last epoch is at the bottom. Hint: divide by epochs − w; the bottom would be reached one epoch later.": (
             lambda epoch: _cosine(peak, (epoch - warmup) / (epochs - warmup - 1))
         ),
-        "it goes down to 0. Hint: to peak / 100.": lambda epoch: (
-            _cosine(peak, (epoch - warmup) / (epochs - warmup), 0.0)
+        "it goes down to 0. Hint: to peak / 100.": lambda epoch: _cosine(
+            peak, (epoch - warmup) / (epochs - warmup), 0.0
         ),
         "a whole cosine goes up again. Hint: half of it, from 0 to π.": (
             lambda epoch: _cosine(peak, 2 * (epoch - warmup) / (epochs - warmup))
@@ -282,7 +299,16 @@ def check_schedule(answer: Callable[[int, int, float], float]) -> str:
 
 
 def _step(
-    network, images, labels, optimizer, *, training=True, compared="feature", smoothing=0.1, only=None, clean=True
+    network,
+    images,
+    labels,
+    optimizer,
+    *,
+    training=True,
+    compared="feature",
+    smoothing=0.1,
+    only=None,
+    clean=True,
 ) -> tuple[float, float]:
     """A training step, right or with a known mistake."""
     network.train(training)

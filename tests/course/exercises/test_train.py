@@ -166,8 +166,12 @@ WRONG_STEP = {
     "none has moved. Hint": lambda *given: train_step(*given, order="zero backward"),
     "the identity loss alone": lambda *given: train_step(*given, learn=lambda losses: losses[0]),
     "the triplet loss alone": lambda *given: train_step(*given, learn=lambda losses: losses[1]),
-    "stage 3, weights: they moved elsewhere": lambda *given: train_step(*given, order="zero backward step step"),
-    "stage 4, second step: the first step's gradients": lambda *given: train_step(*given, order="backward step"),
+    "stage 3, weights: they moved elsewhere": lambda *given: train_step(
+        *given, order="zero backward step step"
+    ),
+    "stage 4, second step: the first step's gradients": lambda *given: train_step(
+        *given, order="backward step"
+    ),
 }
 
 
