@@ -13,7 +13,7 @@ def score_curves(runs: Mapping[str, Mapping[int, float]], ylabel: str, title: st
 
     runs: {name: {epoch: score}}, fractions, shown in percent.
     """
-    figure = Figure(figsize=(7, 3.2), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(6.5, 2.8), dpi=DPI, layout="constrained")
     ax = figure.subplots()
     for i, (name, scores) in enumerate(runs.items()):
         marker, colour = LOOKS[i % len(LOOKS)]
