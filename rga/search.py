@@ -11,13 +11,13 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from rga.data.file_names import images_in, unreadable_in
 from rga.data.images import how_to_read, read_image
 from rga.data.samples import Sample
 from rga.evaluation import embed
 from rga.io.atomic_write import atomic_write
+from rga.io.bars import tqdm
 from rga.models import ReIDModel
 
 FORMAT = 1

@@ -58,12 +58,20 @@ def _small_png(figure: Figure) -> bytes:
     return small.getvalue()
 
 
+class UnknownParameterError(ValueError):
+    """A notebook shows its message alone: a traceback would say nothing more, and hide it."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it
+        return [f"ValueError: {self}"]
+
+
 def parameters(namespace: dict, known: type | Iterable[str] = ()) -> dict:
     """The parameters that were given a value, {name: value}; None means "as the profile says".
 
     namespace: the notebook's globals(). known: names, or a dataclass whose fields are the names. papermill
     only warns about `-p epohcs 3` and continues with the default, so each name that it injected must be known
-    here or be assigned in a cell above. Raises ValueError that names the nearest known parameter.
+    here or be assigned in a cell above. Raises ValueError that names the nearest known parameter,
+    in a notebook without a traceback.
     """
     names = [f.name for f in dataclasses.fields(known)] if dataclasses.is_dataclass(known) else list(known)
     own, injected = _assigned(namespace.get("In", ()))
@@ -72,7 +80,7 @@ def parameters(namespace: dict, known: type | Iterable[str] = ()) -> dict:
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=1)
             guess = f"; did you mean '{near[0]}'?" if near else "."
-            raise ValueError(f"unknown parameter '{name}'{guess} Known: {', '.join(allowed)}.")
+            raise UnknownParameterError(f"unknown parameter '{name}'{guess} Known: {', '.join(allowed)}.")
     return {name: namespace[name] for name in names if namespace.get(name) is not None}
 
 

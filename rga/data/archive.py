@@ -11,9 +11,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
-from tqdm.auto import tqdm
-
 from rga.io.atomic_write import atomic_folder
+from rga.io.bars import tqdm
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CHUNK = 1 << 20  # bytes

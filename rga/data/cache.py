@@ -12,11 +12,11 @@ import numpy as np
 import PIL
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from rga.data.images import read_image
 from rga.data.transforms import Size, resize
 from rga.io.atomic_write import atomic_write
+from rga.io.bars import tqdm
 
 # Other versions may round a pixel differently; the first number counts up when this package does.
 VERSION = f"1, torch {torch.__version__}, Pillow {PIL.__version__}"

@@ -11,10 +11,9 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm.auto import tqdm
-
 from rga.data.images import printable, read_image
 from rga.data.samples import Splits
+from rga.io.bars import tqdm
 from rga.io.paths import file_key
 
 LOG = logging.getLogger("rga.data")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
 from rga.data.images import read_image
 from rga.data.samples import Splits
 from rga.data.transforms import IMAGENET_MEAN
 from rga.drawn_people.person import DETAILS, Part
 from rga.io.atomic_write import atomic_folder
+from rga.io.bars import tqdm
 
 GREY = tuple(round(255 * mean) for mean in IMAGENET_MEAN)  # normalised it is 0, as erased areas are
 CLOTHES = Part.TORSO, Part.LEGS, Part.SHOES

@@ -18,13 +18,13 @@ import h5py
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
-from tqdm.auto import tqdm
 
 from rga.drawn_people import scene
 from rga.drawn_people.camera import CAMERAS, METRE, Crowd, Picture, take
 from rga.drawn_people.disk import Disk
 from rga.drawn_people.person import PRINTABLE, Person, describe, differences, lookalike, outfit, random_person
 from rga.io.atomic_write import atomic_folder
+from rga.io.bars import tqdm
 
 PAIRS, PER_CAMERA = 5, 5
 PAPER_PEOPLE = (843, 440, 77, 58, 49)  # in the five camera pairs of the real set

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from rga.io.bars import tqdm
 from rga.metrics.features import Array, unit_features
 
 PAIRS = 2**10  # of images, compared at a time: their features fit in a core's cache

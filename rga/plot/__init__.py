@@ -10,6 +10,7 @@ from rga.plot.channel_gates import channels, rank_channels, strongest_images
 from rga.plot.charts import cmc, curves, histograms, intervals, precision_recall, roc
 from rga.plot.explorer_page import explorer
 from rga.plot.gains import gains
+from rga.plot.grids import grids
 from rga.plot.maps import (
     attention,
     difference,
@@ -28,8 +29,12 @@ from rga.plot.people import ROLES, images, ranked_lists, roles, rows
 from rga.plot.relation_matrix import relation_matrix
 from rga.plot.same_person import same_person
 from rga.plot.scatter import scatter
+from rga.plot.schedules import schedules
+from rga.plot.score_curves import score_curves
+from rga.plot.smoothing import smoothing
 from rga.plot.steps import steps
 from rga.plot.toy_gates import toy_gates
+from rga.plot.triplet import triplet
 
 __all__ = [
     "ROLES",
@@ -43,6 +48,7 @@ __all__ = [
     "failures",
     "gains",
     "grad_cams",
+    "grids",
     "histograms",
     "images",
     "intervals",
@@ -62,8 +68,12 @@ __all__ = [
     "rows",
     "same_person",
     "scatter",
+    "schedules",
+    "score_curves",
+    "smoothing",
     "steps",
     "strongest_images",
     "targets",
     "toy_gates",
+    "triplet",
 ]

@@ -20,6 +20,7 @@ SETTINGS = "settings.json"
 # What says how a run is started, not what comes out.
 HOW = ("resume", "overwrite")
 _locked: set[Path] = set()  # by this process
+NOTEBOOKS = {"03_train.part.ipynb", "03_train.ipynb"}  # of `make train`, which is there before the run
 
 
 @contextmanager
@@ -30,6 +31,7 @@ def lock(folder: Path) -> Iterator[None]:
     images do not inherit it, which they would a lock by flock.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _ignore(folder)
     if fcntl is None or folder in _locked:
         yield
         return
@@ -47,6 +49,12 @@ def lock(folder: Path) -> Iterator[None]:
             yield
         finally:
             _locked.discard(folder)
+
+
+def _ignore(folder: Path) -> None:
+    """Let git ignore a new folder, wherever `out` has put it; one that holds anything else is left as it is."""
+    if {file.name for file in folder.iterdir()} <= NOTEBOOKS:
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def check_free(recipe: Recipe, splits: Splits) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def identity_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.1) -> Tensor:
-    """Label-smoothed cross-entropy (Szegedy et al., 2016, section 7): logits (B, P), labels (B,) -> scalar."""
+    """Label-smoothed cross-entropy (Szegedy et al., 2016, section 7): logits (B, M), labels (B,) -> scalar."""
     return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 

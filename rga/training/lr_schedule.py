@@ -1,9 +1,23 @@
 """Learning-rate schedules, stepped once an epoch: the paper's (warm-up, then halved), and a cosine for short runs."""
 
+from collections.abc import Callable
+
+import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, SequentialLR
 
 PAPER_EPOCHS = 600
+
+
+def learning_rates(schedule: Callable[[Optimizer], LRScheduler], epochs: int, lr: float) -> list[float]:
+    """What a schedule makes of a learning rate, epoch by epoch."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
+    scheduler, rates = schedule(optimizer), []
+    for _ in range(epochs):
+        rates += scheduler.get_last_lr()
+        optimizer.step()  # of nothing: a scheduler wants one before its own
+        scheduler.step()
+    return rates
 
 
 def paper_schedule(optimizer: Optimizer) -> LambdaLR:

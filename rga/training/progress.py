@@ -1,11 +1,10 @@
-"""Progress of a training run: a bar for a person, lines for a batch job, live curves in a notebook."""
+"""Progress of a training run: a bar at a terminal, lines for a batch job, a line and live curves in a notebook."""
 
-import sys
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tqdm.auto import tqdm
-
+from rga.io import bars
 from rga.training.log import Log
 
 Draw = Callable[[Sequence[Log]], object]
@@ -14,66 +13,48 @@ Draw = Callable[[Sequence[Log]], object]
 def progress(logs: Iterable[Log], lines: int = 10, draw: Draw | None = None) -> Iterator[Log]:
     """Pass on the logs of `rga.fit` and show how far it is.
 
-    A person in JupyterLab or at a terminal gets tqdm's bar with the loss and its two terms, throughput (images/s), the
-    share of time spent waiting for the data loader, and the time left; papermill and nbval, where nobody watches, get
-    `lines` lines on stdout, at the same steps every time. draw: makes a figure of the logs so far, such as
-    `rga.plot.curves`: in a notebook that somebody watches it is redrawn every ten seconds.
+    Each state is a line: the loss and its two terms, throughput (images/s), the share of time spent waiting for the
+    data loader, and the time left. A person at a terminal gets tqdm's bar; one in JupyterLab a line below the cell that
+    is replaced as it changes; papermill and nbval, where nobody watches, get `lines` lines on stdout, at the same steps
+    every time. draw: makes a figure of the logs so far, such as `rga.plot.curves`. A notebook shows it below the cell
+    at the end, however that came, and draws it every ten seconds where somebody watches.
+
+    In a notebook nothing of this is a widget: what is shown is still there when it is saved and opened again.
     """
-    bar, watched, figure, seen = None, _watched(), _Figure(draw), []
+    bar, notebook, watched, seen = None, bars.kernel() is not None, bars.watched(), []
     before, pace = time.monotonic(), None
+    line, figure, line_at, figure_at = bars.Output(), bars.Output(), -math.inf, before
     try:
         for log in logs:
             now = time.monotonic()
             if not log.held:  # replayed logs come in no time
                 pace = now - before if pace is None else 0.9 * pace + 0.1 * (now - before)
+            seen.append(log)
             loss = f"loss {log.loss:.3f} = {log.identity:.3f} + {log.triplet:.3f}"
             state = [loss, f"{log.images_per_second:.0f} images/s", f"{100 * log.waiting:.0f} % waiting"]
-            if watched:
-                bar = bar or tqdm(total=log.steps, initial=log.step - 1, unit="step", desc="training")
+            if watched and not notebook:
+                bar = bar or bars.tqdm(total=log.steps, initial=log.step - 1, unit="step", desc="training")
                 bar.set_description(f"epoch {log.epoch}/{log.epochs}", refresh=False)
                 bar.set_postfix_str(", ".join(state), False)
                 bar.update()
-                if draw is not None:
-                    seen.append(log)
-                    figure.update(seen, now)
-            elif log.step * lines // log.steps > (log.step - 1) * lines // log.steps and not log.held:
-                left = tqdm.format_interval(pace * (log.steps - log.step))
+            else:
+                left = bars.tqdm.format_interval((pace or 0) * (log.steps - log.step))
                 where = [f"epoch {log.epoch}/{log.epochs}", f"step {log.step}/{log.steps}"]
-                print(" · ".join([*where, *state, f"{left} left"]), flush=True)
+                words = " · ".join([*where, *state, f"{left} left"])
+                if watched:
+                    done = 20 * log.step // log.steps
+                    if now - line_at >= 0.5 or log.step == log.steps:
+                        line.show(f"{'█' * done}{'░' * (20 - done)} {words}")
+                        line_at = now
+                    if draw is not None and now - figure_at >= 10:
+                        figure.show(draw(seen))
+                        figure_at = now
+                elif log.step * lines // log.steps > (log.step - 1) * lines // log.steps and not log.held:
+                    print(words, flush=True)
             before = time.monotonic()
             yield log
     finally:
         if bar is not None:
             bar.close()
-
-
-class _Figure:
-    """A figure below the cell that is replaced as it grows; nothing outside a notebook."""
-
-    def __init__(self, draw: Draw | None, every: float = 10.0):
-        self.draw, self.every, self.handle, self.drawn = draw, every, None, time.monotonic()
-
-    def update(self, logs: Sequence[Log], now: float) -> None:
-        if self.draw is None or now - self.drawn < self.every or _kernel() is None:
-            return
-        from IPython.display import display
-
-        figure, self.drawn = self.draw(logs), now
-        if self.handle is None:
-            self.handle = display(figure, display_id=True)
-        else:
-            self.handle.update(figure)
-
-
-def _kernel():
-    """The kernel of the notebook that this runs in, or None; IPython is asked only where it runs already."""
-    ipython = sys.modules.get("IPython")
-    return getattr(ipython.get_ipython() if ipython else None, "kernel", None)
-
-
-def _watched() -> bool:
-    """Whether a person looks on: the front end of this cell takes keyboard input, or stderr is a terminal."""
-    kernel = _kernel()
-    if kernel is None:
-        return sys.stderr.isatty()
-    return bool(kernel.get_parent().get("content", {}).get("allow_stdin", False))
+        if notebook and draw is not None and seen:
+            figure.show(draw(seen))

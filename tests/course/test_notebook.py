@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 
 import rga
 from rga.course import notebook
@@ -51,6 +52,14 @@ def test_a_misspelt_parameter_is_refused(name, message, known):
     later = f"{name} = 1"  # a cell below papermill's makes no name known
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         notebook.parameters({"In": cells(f"{name} = 3", later)}, known)
+
+
+def test_a_notebook_shows_the_message_without_a_traceback(capsys):
+    shell = InteractiveShell()
+    shell.user_ns["refuse"] = lambda: notebook.parameters({"In": cells("epohcs = 3")}, Recipe)
+    shell.run_cell("refuse()")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("ValueError: unknown parameter 'epohcs'; did you mean 'epochs'?")
 
 
 def test_a_cell_that_failed_stays_in_the_history_and_does_no_harm():

@@ -37,6 +37,18 @@ def test_the_same_run_again_replaces_itself(recipe, splits):
     assert train(recipe, splits) == train(recipe, splits) == 4
 
 
+def test_git_ignores_a_new_folder_of_a_run_and_no_other(tmp_path):
+    new, made, other = (tmp_path / name for name in ("new", "made", "other"))
+    for folder, file in ((made, "03_train.part.ipynb"), (other, "notes.md")):
+        folder.mkdir()
+        (folder / file).touch()
+    for folder in (new, made, other):
+        with out_folder.lock(folder):
+            pass
+    assert (new / ".gitignore").read_text() == (made / ".gitignore").read_text() == "*\n"
+    assert not (other / ".gitignore").exists()
+
+
 def test_a_run_of_an_earlier_version_is_known_by_its_report(recipe, splits):
     train(recipe, splits)
     (recipe.out / "settings.json").rename(recipe.out / "metrics.json")
@@ -84,7 +96,7 @@ def test_a_new_run_leaves_nothing_of_the_earlier_one(recipe, splits):
     train(replace(recipe, epochs=4, evaluate_every=2), splits)
     write_json(recipe.out / "metrics.json", {})
     next(steps := runs.train(replace(recipe, overwrite=True), recipe.make_model(splits.num_pids), splits))
-    assert {file.name for file in recipe.out.iterdir()} == {".lock", "log.csv", "settings.json"}
+    assert {file.name for file in recipe.out.iterdir()} == {".gitignore", ".lock", "log.csv", "settings.json"}
     steps.close()
 
 

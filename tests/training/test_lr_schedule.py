@@ -1,29 +1,18 @@
 """Learning rates, epoch by epoch."""
 
 import numpy as np
-import torch
 from helpers.released_weights import GOLDEN
 
-from rga.training.lr_schedule import PAPER_EPOCHS, paper_schedule, short_schedule
-
-
-def rates(schedule, epochs, lr=8e-4):
-    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr)
-    scheduler, seen = schedule(optimizer), []
-    for _ in range(epochs):
-        seen.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return np.array(seen)
+from rga.training.lr_schedule import PAPER_EPOCHS, learning_rates, paper_schedule, short_schedule
 
 
 def test_paper_schedule_equals_the_released_code():
     golden = np.load(GOLDEN / "losses_and_schedule.npz")["lr"]
-    np.testing.assert_allclose(rates(paper_schedule, PAPER_EPOCHS), golden, rtol=1e-12, atol=0)
+    np.testing.assert_allclose(learning_rates(paper_schedule, PAPER_EPOCHS, 8e-4), golden, rtol=1e-12, atol=0)
 
 
 def test_short_schedule_rises_then_falls():
-    seen = rates(lambda optimizer: short_schedule(optimizer, 20), 20)
+    seen = np.array(learning_rates(lambda optimizer: short_schedule(optimizer, 20), 20, 8e-4))
     assert seen.argmax() == 2
     assert seen.max() == 8e-4
     assert seen[0] == 8e-5
@@ -32,4 +21,4 @@ def test_short_schedule_rises_then_falls():
 
 
 def test_short_schedule_of_one_epoch():
-    assert len(rates(lambda optimizer: short_schedule(optimizer, 1), 1)) == 1
+    assert len(learning_rates(lambda optimizer: short_schedule(optimizer, 1), 1, 8e-4)) == 1

@@ -1,8 +1,8 @@
-"""Exercises of the notebooks: the package's own code is the solution, a checker hints at the first mistake.
+"""Exercises of the notebooks start empty; a checker hints at the first mistake, the solution is folded into the notebook.
 
 One file for each notebook, under its name: dataset (01), rga_module (02), train (03), evaluate (04), ablation (05).
-A checker tries an answer stage by stage and returns "all stages passed", or what the first failing stage expected, got,
-and a hint.
+A checker tries an answer stage by stage and returns "all stages passed", "not written yet" and what is asked, or what
+the first failing stage expected, got, and a hint.
 """
 
 from rga.course.exercises.ablation import check_paired, check_plan, check_share
@@ -20,7 +20,7 @@ from rga.course.exercises.rga_module import (
     check_node,
     check_row_half,
 )
-from rga.course.exercises.train import check_hardest, hardest
+from rga.course.exercises.train import check_hardest, check_schedule, check_smoothing, check_step
 
 __all__ = [
     "Layers",
@@ -37,7 +37,9 @@ __all__ = [
     "check_plan",
     "check_row_half",
     "check_sampler",
+    "check_schedule",
     "check_share",
+    "check_smoothing",
+    "check_step",
     "check_threshold",
-    "hardest",
 ]

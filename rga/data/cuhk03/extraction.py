@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from rga.data.cuhk03.release import crops_in
 from rga.io.atomic_write import atomic_folder
+from rga.io.bars import tqdm
 
 WRITERS = 4  # threads beside the one that reads: HDF5 reads in one thread only
 IN_FLIGHT = 128  # crops read but not yet written, of 0.2 MB at most
