@@ -1,4 +1,4 @@
-"""Exercises of the notebooks start empty; a checker hints at the first mistake, the solution is folded into the notebook.
+"""Exercises of the notebooks start empty; a checker hints at the first mistake, and solutions are folded away there.
 
 One file for each notebook, under its name: dataset (01), rga_module (02), train (03), evaluate (04), ablation (05).
 A checker tries an answer stage by stage and returns "all stages passed", "not written yet" and what is asked, or what
