@@ -44,15 +44,11 @@ def own_lift(
 
     The mask of another person is that of the next image of somebody else. The interval is over people.
     """
-    others = [_next_person(i, pids) for i in range(len(pids))]
-    own, other = (metrics.attention_share(maps, [masks[i] for i in of]) for of in (range(len(pids)), others))
+    others = [masks[i] for i in metrics.next_person(pids)]
+    own, other = (metrics.attention_share(maps, of) for of in (masks, others))
     gained = (own.scores - other.scores) / own.area
     by_person = [np.mean(gained[np.array(pids) == pid]) for pid in dict.fromkeys(pids)]
     return own.lift, metrics.t_interval(by_person)
-
-
-def _next_person(i: int, pids: Sequence[int]) -> int:
-    return next(j for j in [*range(i + 1, len(pids)), *range(i)] if pids[j] != pids[i])
 
 
 @torch.no_grad()

@@ -5,7 +5,14 @@
 equal to the definition.
 """
 
-from rga.metrics.attention import MapScore, attention_share, coverage, detail_share, pointing_game
+from rga.metrics.attention import (
+    MapScore,
+    attention_share,
+    coverage,
+    detail_share,
+    next_person,
+    pointing_game,
+)
 from rga.metrics.bootstrap import Interval, confidence_interval, confidence_of_difference
 from rga.metrics.cameras import CameraPairs, evaluate_camera_pairs
 from rga.metrics.chance import chance_rank1
@@ -61,6 +68,7 @@ __all__ = [
     "expand",
     "mean_precision_recall",
     "multi_query_features",
+    "next_person",
     "paired_interval",
     "pairwise_distance",
     "pointing_game",

@@ -22,7 +22,7 @@ class MapScore:
     """What maps score on masks, beside the baseline: what a uniform map scores, the masks' share of the area.
 
     A map with a centre bias, whatever it sees, has a lift far above 1, because people stand in the middle of their
-    images: score the same maps on masks of other images, masks[1:] + masks[:1], and read the difference.
+    images: score the same maps on masks of other people, [masks[i] for i in next_person(pids)], and compare.
 
     An image without the part, or whose map is zero everywhere, cannot be scored: its entries are NaN, and no mean
     counts it.
@@ -50,6 +50,16 @@ class MapScore:
 
     def __str__(self) -> str:
         return f"{self.score:.1%} on {self.area:.1%} of the area, lift {self.lift:.2f} (n = {self.num_valid})"
+
+
+def next_person(pids: Sequence[int]) -> list[int]:
+    """For each image the next one, in a circle, of another person. Raises ValueError where there is one person only."""
+    pids = [int(pid) for pid in pids]
+    if len(set(pids)) < 2:
+        raise ValueError("expected images of two people at least, got one person's: there is no other.")
+    following = range(1, len(pids))
+    places = [[(i + step) % len(pids) for step in following] for i in range(len(pids))]
+    return [next(j for j in after if pids[j] != pids[i]) for i, after in enumerate(places)]
 
 
 def attention_share(maps: np.ndarray | Tensor, masks: Arrays) -> MapScore:

@@ -18,7 +18,7 @@ from rga.data.synthetic import DETAILS, read_people
 from rga.evaluation import evaluate
 from rga.io.json_files import plain, write_json
 from rga.io.provenance import provenance
-from rga.metrics import attention_share, detail_share
+from rga.metrics import attention_share, detail_share, next_person
 from rga.models import STAGES, ReIDModel
 from rga.models.hooks import capture, evaluating
 from rga.runs.recipe import Recipe
@@ -144,7 +144,7 @@ def where_it_looks(model: ReIDModel, splits: Splits, recipe: Recipe) -> dict[str
     """Maps of the query images against the true part maps of drawn people; {} for other sets.
 
     {map: {"person", "others", "area", "detail", "detail_area"}}: the map's share on the person, the same on the masks
-    of other images, the share of the image that is person, and both shares for the detail in which lookalikes differ.
+    of other people, the share of the image that is person, and both shares for the detail in which lookalikes differ.
     Maps are the gates of every spatial attention ("stage 1" …) and "features", the mean over the channels of the last
     stage's output: what the pooled feature is the mean of, with any attention and with none.
     """
@@ -170,7 +170,8 @@ def where_it_looks(model: ReIDModel, splits: Splits, recipe: Recipe) -> dict[str
 
 
 def _scores(maps: torch.Tensor, masks: list, parts: list, splits: Splits, people: dict) -> dict[str, float]:
-    own, others = attention_share(maps, masks), attention_share(maps, masks[1:] + masks[:1])
+    other_people = [masks[i] for i in next_person([sample.pid for sample in splits.query])]
+    own, others = attention_share(maps, masks), attention_share(maps, other_people)
     found = {"person": own.score, "others": others.score, "area": own.area}
     families = [i for i, sample in enumerate(splits.query) if people[sample.pid]["detail"]]
     if families:

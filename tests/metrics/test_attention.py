@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rga.metrics import attention_share, coverage, detail_share, pointing_game
+from rga.metrics import attention_share, coverage, detail_share, next_person, pointing_game
 
 SCORES = (attention_share, pointing_game)
 LEFT = np.zeros((4, 4), dtype=bool)
@@ -128,3 +128,10 @@ def test_what_is_no_map_or_no_mask(score):
 def test_lengths_that_differ():
     with pytest.raises(ValueError, match="got 1, 2 and 1"):
         detail_share(np.ones((1, 2, 2)), [LEFT], [8, 8], [0])
+
+
+def test_the_next_image_of_another_person():
+    assert next_person([7, 7, 8, 9]) == [2, 2, 3, 0]
+    assert next_person(torch.tensor([1, 2, 1])) == [1, 2, 1]
+    with pytest.raises(ValueError, match="one person's"):
+        next_person([4, 4])
