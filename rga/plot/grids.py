@@ -9,7 +9,7 @@ from rga.plot.style import DPI, rgb
 COLUMN = 1.6  # inches: the words above a picture
 
 
-def grids(images, sizes: Mapping[str, tuple[int, int]], width: float = 0.9) -> Figure:
+def grids(images, sizes: Mapping[str, tuple[int, int]], width: float = 0.7) -> Figure:
     """A person a map, with the cells of its positions drawn in; further images stand in for the first in turn.
 
     images: (B, 3, H, W), see `rga.plot.images`. sizes: {name: (rows, columns) of the map}. width: of one, in inches.
