@@ -20,7 +20,7 @@ Setting = dict[str, object]
 
 @checker(
     "paired(a, b) takes {seed: score} of two methods and returns two numbers, the mean of "
-    "a − b and half the width of its 95 % interval."
+    "a − b and half the width of its 95 % interval, over the seeds that both have."
 )
 def check_paired(answer: Callable[[Scores, Scores], tuple[float, float]]) -> str:
     """Try `answer`: {seed: score} of a and of b -> mean difference a - b, half of its 95 % interval."""
@@ -167,7 +167,9 @@ def check_plan(answer: Callable[[Setting, dict[str, Sequence], Sequence[int]], l
         return f"stage 2, settings: a run is {missing[0]}. Hint: each run has every setting, and a seed."
     if whole := [(name, run[name]) for run in runs for name in base if isinstance(run[name], list | tuple)]:
         name, values = whole[0]
-        return f"stage 2, values: a run has {name!r}: {values!r}. Hint: one value per run; loop over the values as well."
+        return (
+            f"stage 2, values: a run has {name!r}: {values!r}. Hint: one value per run; loop over the values."
+        )
     apart = [[name for name in base if run[name] != base[name]] for run in runs]
     if several := [run for run, names in zip(runs, apart, strict=True) if len(names) > 1]:
         return (

@@ -109,7 +109,7 @@ def check_leak(answer: Callable[[Splits], set[int]]) -> str:
             "union needs parentheses: training & (query | gallery)."
         )
     if got != {3, 9}:
-        return f"stage 4, people: expected {{3, 9}}, got {got or 'set()'}. Hint: those in training and in (query or gallery)."
+        return f"stage 4, people: expected {{3, 9}}, got {got or 'set()'}. Hint: training and (query or gallery)."
     if whole:
         return f"stage 5, a clean split: expected an empty set, got {whole}. Hint: compute, do not remember."
     return "all stages passed"

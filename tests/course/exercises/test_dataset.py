@@ -112,7 +112,7 @@ WRONG_LEAK = {
         trained(s) & searched(s, gallery=False) | searched(s, query=False)
     ),
     "got set()": lambda s: set(),
-    "got {1, 7}. Hint: those in training and in (query or gallery)": lambda s: (
+    "got {1, 7}. Hint: training and (query or gallery)": lambda s: (
         searched(s, gallery=False) & searched(s, query=False)
     ),
     "stage 5, a clean split": lambda s: {3, 9},
