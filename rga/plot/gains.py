@@ -70,6 +70,8 @@ def _fill(ax, measured: Mapping[str, Interval | None], ceiling: Interval | None)
         ax.axvspan(0, top[0], color=GREEN, alpha=0.12, linewidth=0)
         ax.axvline(top[0], color=GREEN, linewidth=1)
         _interval(ax, -1, top, GREEN, "D", GREEN)
+    for row in set(range(len(measured))) - known.keys() if known else ():
+        ax.text(0.03 * high, row, "not recorded", fontsize=8, color=GREY, va="center")
     for row, interval in known.items():
         if interval[0] < low:
             ax.annotate(

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from rga.course.errors import describe
-from rga.course.exercises.verdict import checker
+from rga.course.exercises.verdict import FORGOTTEN, checker
 from rga.metrics import paired_interval, t_interval
 
 Scores = Mapping[int, float]  # by seed
@@ -20,7 +20,7 @@ Setting = dict[str, object]
 
 @checker(
     "paired(a, b) takes {seed: score} of two methods and returns two numbers, the mean of "
-    "a − b and half the width of its 95 % interval."
+    "a − b and half the width of its 95 % interval, over the seeds that both have."
 )
 def check_paired(answer: Callable[[Scores, Scores], tuple[float, float]]) -> str:
     """Try `answer`: {seed: score} of a and of b -> mean difference a - b, half of its 95 % interval."""
@@ -87,13 +87,17 @@ def check_paired(answer: Callable[[Scores, Scores], tuple[float, float]]) -> str
 
 @checker(
     "share(none, attention, oracle) takes {seed: score} of each and returns the attention's "
-    "mean gain over none, divided by the oracle's; NaN where the oracle gains nothing."
+    "mean gain over none, divided by the oracle's; NaN where the oracle gains nothing.",
+    sees_none=True,
 )
 def check_share(answer: Callable[[Scores, Scores, Scores], float]) -> str:
     """Try `answer`: {seed: score} of none, an attention and the oracle -> the share of the oracle's gain."""
     none, attention, oracle = {0: 0.60, 1: 0.66}, {0: 0.64, 1: 0.67}, {0: 0.80, 1: 0.70}
     try:
-        got = float(answer(dict(none), dict(attention), dict(oracle)))
+        got = answer(dict(none), dict(attention), dict(oracle))
+        if got is None:
+            return FORGOTTEN
+        got = float(got)
     except Exception as error:
         return f"stage 1, it runs: {describe(error)}. Hint: return one number; none[seed] is a score."
     gained = {seed: attention[seed] - none[seed] for seed in none}
@@ -119,7 +123,12 @@ def check_share(answer: Callable[[Scores, Scores, Scores], float]) -> str:
     for seen, words in ((none, "the oracle gains nothing"), ({0: 0.5, 1: 0.6}, "the oracle loses")):
         try:
             with np.errstate(all="ignore"):
-                empty = float(answer(dict(none), dict(attention), dict(seen)))
+                empty = answer(dict(none), dict(attention), dict(seen))
+            if empty is None:
+                return (
+                    f"stage 4, no room: where {words} got None. Hint: return a number, math.nan, there too."
+                )
+            empty = float(empty)
         except ZeroDivisionError:
             return f"stage 4, no room: where {words} it divides by 0. Hint: return math.nan then."
         except Exception as error:
@@ -128,6 +137,14 @@ def check_share(answer: Callable[[Scores, Scores, Scores], float]) -> str:
             )
         if not math.isnan(empty):
             return f"stage 4, no room: where {words} got {empty:.2f}. Hint: a share of nothing is no number: math.nan."
+    for score, words in ((0.58, "harms"), (0.88, "beats the oracle")):
+        expected = (score - 0.63) / 0.12  # the means of none, and of the oracle less those
+        got = answer(dict(none), {0: score, 1: score}, dict(oracle))
+        if got is None or not _close(float(got), expected):
+            return (
+                f"stage 5, beyond 0 and 1: where an attention {words} expected {expected:.2f}, got {got}. Hint: "
+                "neither min nor max; a share below 0 or above 1 is a finding."
+            )
     return "all stages passed"
 
 
@@ -148,6 +165,11 @@ def check_plan(answer: Callable[[Setting, dict[str, Sequence], Sequence[int]], l
         return "stage 1, it runs: it changed what it was given. Hint: base | {...} is a new dict; base[...] = is not."
     if missing := [run for run in runs if run.keys() != {*base, "seed"}]:
         return f"stage 2, settings: a run is {missing[0]}. Hint: each run has every setting, and a seed."
+    if whole := [(name, run[name]) for run in runs for name in base if isinstance(run[name], list | tuple)]:
+        name, values = whole[0]
+        return (
+            f"stage 2, values: a run has {name!r}: {values!r}. Hint: one value per run; loop over the values."
+        )
     apart = [[name for name in base if run[name] != base[name]] for run in runs]
     if several := [run for run, names in zip(runs, apart, strict=True) if len(names) > 1]:
         return (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 PASSED = "all stages passed"
 NOT_WRITTEN = "not written yet: "
+FORGOTTEN = "stage 1, it runs: it returned None. Hint: is there a return at its end?"
 
 COLOURS = {  # JupyterLab's own, which follow its theme
     "passed": "var(--jp-success-color1, #388e3c)",
@@ -39,11 +40,14 @@ class _Stop(BaseException):
     """Leaves a checker at once; no Exception, so that no stage takes it for the answer's own."""
 
 
-def checker(asked: str) -> Callable[[Callable[[Callable], str]], Callable[[Callable], Verdict]]:
+def checker(
+    asked: str, sees_none: bool = False
+) -> Callable[[Callable[[Callable], str]], Callable[[Callable], Verdict]]:
     """Decorate a checker: an answer that is not written yet, or returns nothing, gets a verdict of its own.
 
     Args:
         asked: what is to be written, said while the answer still raises NotImplementedError.
+        sees_none: the checker has a word of its own for None, and is given it.
     """
 
     def decorate(check: Callable[[Callable], str]) -> Callable[[Callable], Verdict]:
@@ -54,8 +58,8 @@ def checker(asked: str) -> Callable[[Callable[[Callable], str]], Callable[[Calla
                     returned = answer(*args, **kwargs)
                 except NotImplementedError:
                     raise _Stop(NOT_WRITTEN + asked) from None
-                if returned is None:
-                    raise _Stop("stage 1, it runs: it returned None. Hint: is there a return at its end?")
+                if returned is None and not sees_none:
+                    raise _Stop(FORGOTTEN)
                 return returned
 
             try:

@@ -70,6 +70,15 @@ def ratio_of_each(none, attention, oracle):
     return np.mean([(attention[s] - none[s]) / (oracle[s] - none[s]) for s in none])
 
 
+def none_where_no_room(none, attention, oracle):
+    found = ratio(none, attention, oracle)
+    return None if math.isnan(found) else found
+
+
+def clipped(low, high):
+    return lambda n, a, o: math.nan if mean(o) <= mean(n) else min(max(ratio(n, a, o), low), high)
+
+
 WRONG_SHARE = {
     "stage 1, it runs": lambda n, a, o: a - n,
     "stage 2, gains: this is the ratio": lambda n, a, o: mean(a) / mean(o),
@@ -84,6 +93,10 @@ WRONG_SHARE = {
     "stage 4, no room: where the oracle gains nothing got 0.00": lambda n, a, o: (
         ratio(n, a, o) if n != o else 0
     ),
+    "stage 1, it runs: it returned None": lambda n, a, o: None,
+    "got None. Hint: return a number, math.nan": none_where_no_room,
+    "where an attention harms": clipped(0, math.inf),
+    "where an attention beats the oracle": clipped(-math.inf, 1),
     "stage 4, no room: where the oracle loses": lambda n, a, o: (
         ratio(n, a, o) if mean(o) >= mean(n) else (mean(a) - mean(n)) / (mean(o) - mean(n))
     ),
@@ -125,6 +138,7 @@ WRONG_PLAN = {
     "stage 1, it runs: TypeError": lambda b, c, s: 3,
     "it changed what it was given": in_place,
     "stage 2, settings": lambda b, c, s: [{n: v, "seed": seed} for n in c for v in c[n] for seed in s],
+    "one value per run": lambda b, c, s: plan(b, {name: [values] for name, values in c.items()}, s),
     "stage 3, one thing": grid,
     "differs from the base in two settings": ever_further,
     "stage 4, base": lambda b, c, s: [run for run in plan(b, c, s) if run != b | {"seed": run["seed"]}],

@@ -72,7 +72,9 @@ WRONG_JUNK = {
     "compare a column": lambda q, g, qc, gc: (q == g) & (qc == gc),
     "(a == b) & (c == d). And `and`": lambda q, g, qc, gc: q[:, None] == g & qc[:, None] == gc,
     "`or` take single values": lambda q, g, qc, gc: person(q, g) and camera(qc, gc),
-    "stage 2, shape": lambda q, g, qc, gc: person(q, g).int(),
+    "stage 2, shape": lambda q, g, qc, gc: person(q, g)[:, :1],
+    "stage 2, dtype": lambda q, g, qc, gc: junk(q, g, qc, gc).int(),
+    "got torch.float32. Hint": lambda q, g, qc, gc: junk(q, g, qc, gc).float(),
     "q_pids[:, None] is a column": lambda q, g, qc, gc: junk(q, g, qc, gc).T,
     "stage 3, parentheses": lambda q, g, qc, gc: (q[:, None] == g) & qc[:, None] == gc,
     "each comparison needs its own": lambda q, g, qc, gc: junk(q, g, qc, gc) | g == -1,
@@ -109,7 +111,10 @@ WRONG_LEAK = {
     "training & (query | gallery)": lambda s: (
         trained(s) & searched(s, gallery=False) | searched(s, query=False)
     ),
-    "got {}": lambda s: set(),
+    "got set()": lambda s: set(),
+    "got {1, 7}. Hint: training and (query or gallery)": lambda s: (
+        searched(s, gallery=False) & searched(s, query=False)
+    ),
     "stage 5, a clean split": lambda s: {3, 9},
 }
 
@@ -202,3 +207,12 @@ WRONG_SAMPLER = {
 @pytest.mark.parametrize("hint", WRONG_SAMPLER)
 def test_known_mistakes_in_the_sampler(hint):
     assert hint in check_sampler(WRONG_SAMPLER[hint])
+
+
+@pytest.mark.parametrize("offset", range(0, 600, 10))
+def test_few_images_drawn_with_replacement_do_not_pass_by_luck(offset):
+    def draw(rng, images, k):
+        return rng.sample(images, k) if len(images) >= k else rng.choices(images, k=k)
+
+    said = check_sampler(lambda pids, p, k, seed: epoch(pids, p, k, random.Random(seed + offset), draw))
+    assert said.startswith("stage 6, few images")
