@@ -4,17 +4,20 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from rga.plot.style import rgb, sheet
+from rga.plot.style import DPI, rgb
+
+COLUMN = 1.6  # inches: the words above a picture
 
 
-def grids(images, sizes: Mapping[str, tuple[int, int]], width: float = 1.3) -> Figure:
+def grids(images, sizes: Mapping[str, tuple[int, int]], width: float = 0.7) -> Figure:
     """A person a map, with the cells of its positions drawn in; further images stand in for the first in turn.
 
     images: (B, 3, H, W), see `rga.plot.images`. sizes: {name: (rows, columns) of the map}. width: of one, in inches.
     """
     pictures = rgb(images)
     height, across = pictures.shape[1:3]
-    figure = sheet((width + 0.5) * len(sizes), width * height / across + 0.45)
+    inches = max(COLUMN, width) * len(sizes), width * height / across + 0.5
+    figure = Figure(figsize=inches, dpi=DPI, layout="constrained")
     for i, (ax, (name, (rows, columns))) in enumerate(
         zip(figure.subplots(1, len(sizes), squeeze=False).flat, sizes.items(), strict=True)
     ):
