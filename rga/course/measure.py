@@ -1,10 +1,12 @@
-"""What a computation costs: memory that autograd keeps, multiply-adds, seconds."""
+"""What a computation costs: memory that autograd keeps, its largest tensor, multiply-adds, seconds."""
 
 import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -20,6 +22,25 @@ def kept(f: Callable[[], object]) -> float:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         f()
     return sum(storages.values()) / 2**20
+
+
+class _Largest(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        sizes = [part.numel() for part in tree_leaves(made) if isinstance(part, Tensor)]
+        self.numbers = max([self.numbers, *sizes])
+        return made
+
+
+def largest(f: Callable[[], object]) -> int:
+    """How many numbers the largest tensor holds that f() makes on its way, views included."""
+    with _Largest() as seen:
+        f()
+    return seen.numbers
 
 
 def multiply_adds(f: Callable[[], object]) -> float:

@@ -58,6 +58,7 @@ def test_relations_of_a_non_local_block():
 def test_what_a_product_costs():
     a, b = torch.randn(64, 128, requires_grad=True), torch.randn(128, 256, requires_grad=True)
     assert measure.multiply_adds(lambda: a @ b) == pytest.approx(64 * 128 * 256 / 1e9)
+    assert measure.largest(lambda: (a @ b).sum()) == 64 * 256
     assert measure.kept(lambda: a @ b) == pytest.approx((64 * 128 + 128 * 256) * 4 / 2**20)
     threads = torch.get_num_threads()
     assert 0 < measure.seconds(lambda: a @ b) < 5 and torch.get_num_threads() == threads

@@ -4,7 +4,7 @@ Solutions are in the notebook.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -61,6 +61,10 @@ def check_match_ranks(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str
             5,
             8,
         ): "stage 4, junk: it still has a place (and the ranks begin at 0). Hint: take junk out, then sort.",
+        (5, 6): _UNFILTERED,
+        (4, 5): _UNFILTERED,
+        (6, 7, 9): _FIRST,
+        (5, 6, 8): _FIRST,
         (
             4,
             6,
@@ -92,6 +96,15 @@ def check_match_ranks(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str
 _ORDER = (
     "stage 2, ranks: argsort says which image stands at each rank, not at which rank an image stands. "
     "Hint: match[~junk][order] is the mask in sorted order; its True places are the ranks."
+)
+
+_UNFILTERED = (
+    "stage 4, junk: it is out of the distances, and still in match: the places of one are not those of the other. "
+    "Hint: filter match with ~junk, too, before it is put in order."
+)
+_FIRST = (
+    "stage 4, junk: it now stands first, at a distance smaller than all others. Hint: take it out, or put it last, "
+    "at infinity, where it pushes nobody down."
 )
 
 
@@ -213,6 +226,18 @@ def check_threshold(answer: Callable[[Tensor, Tensor, float], float]) -> str:
         return f"stage 7, everyone: all 40 are allowed, {describe(error)}. Hint: no impostor is left to stay below."
     if everyone != 40:
         return f"stage 7, everyone: all 40 are allowed, it accepts {everyone}. Hint: no impostor is left to stay below."
+    try:
+        nobody = accepted(0.01)
+    except Exception as error:
+        return (
+            f"stage 8, nobody: 1 % of 40 is less than one impostor, {describe(error)}. Hint: return a distance below "
+            "the nearest."
+        )
+    if nobody:
+        return (
+            f"stage 8, nobody: 1 % of 40 is less than one impostor, it accepts {nobody}. Hint: with n = 0, index n − 1 "
+            "is −1, the farthest of all; return a distance below the nearest."
+        )
     return "all stages passed"
 
 
@@ -226,21 +251,27 @@ def check_bootstrap(
     """Try `answer`: scores (Q,), NaN where a query has no match, pids (Q,), a generator -> low, high."""
     people, queries = 30, 16
     rng = np.random.default_rng(1)
-    scores = np.repeat(rng.uniform(0, 1, people), queries) + rng.normal(0, 0.02, people * queries)
+    scores = np.repeat(rng.uniform(0, 1, people), queries) + rng.normal(0, 0.4, people * queries)
     pids = np.repeat(np.arange(people), queries)
     shuffled = rng.permutation(people * queries)
     scores, pids = scores[shuffled], pids[shuffled]
-    each = np.array([scores[pids == who].mean() for who in range(people)])
-    exact = (
-        2 * 1.96 * each.std() / math.sqrt(people)
-    )  # of the interval's width; 2000 draws come within some percent
+    each = _of_people(scores, pids)
+    exact = 2 * 1.96 * each.std() / math.sqrt(people)  # width; 2000 draws come within some percent
 
+    def tried(
+        scores: np.ndarray, pids: np.ndarray, rng: np.random.Generator | None = None
+    ) -> tuple[float, float]:
+        low, high = map(float, answer(scores.copy(), pids.copy(), rng or np.random.default_rng(0)))
+        return low, high
+
+    used = np.random.default_rng(0)
     try:
-        low, high = map(float, answer(scores.copy(), pids.copy(), np.random.default_rng(0)))
+        low, high = tried(scores, pids, used)
     except Exception as error:
-        return (
-            f"stage 1, it runs: {describe(error)}. Hint: return two numbers; np.unique(pids) are the people."
-        )
+        hint = "return two numbers; np.unique(pids) are the people."
+        if "broadcast" in str(error):
+            hint = "pids == who takes one person; go person by person through those who were drawn."
+        return f"stage 1, it runs: {describe(error)}. Hint: {hint}"
     if low > high:
         return (
             f"stage 2, order: low {low:.3f}, high {high:.3f}. Hint: low first; quantiles 0.025, then 0.975."
@@ -253,15 +284,24 @@ def check_bootstrap(
         )
     if not math.isfinite(width):
         return f"stage 2, numbers: got {low}, {high}. Hint: the mean of each draw, then the quantiles of these means."
+    for alone in (_one_of_each(scores, pids), _one_of_each(scores[::-1], pids[::-1])):
+        its_width = 2 * 1.96 * alone.std() / math.sqrt(people)
+        if abs((low + high) / 2 - alone.mean()) < 0.05 * exact and abs((high - low) / its_width - 1) < 0.09:
+            return (
+                "stage 4, people: each comes with one query alone. Hint: who is drawn brings all his queries; "
+                "scores[pids == who], not the first of them."
+            )
     if abs((low + high) / 2 - each.mean()) > 0.2 * exact:
         return (
             f"stage 2, place: from {low:.3f} to {high:.3f}, and the score itself is {each.mean():.3f}. Hint: means of "
             "draws scatter around the score; return their quantiles, not a half-width and not differences."
         )
     wrong = {
-        1
-        / math.sqrt(
-            queries
+        scores.std()
+        / math.sqrt(len(scores))
+        / each.std()
+        * math.sqrt(
+            people
         ): "stage 4, people: queries are drawn, which pretends to know more. Hint: the queries of "
         "one person are easy or hard together; draw people, each with all queries.",
         np.ptp(np.quantile(each, (0.025, 0.975))) / exact: (
@@ -273,6 +313,11 @@ def check_bootstrap(
         / 1.96: "stage 6, 95 %: this is one standard deviation to either side. Hint: quantiles 0.025 and 0.975.",
     }
     if abs(width - 1) > 0.09:
+        if abs(width / _SETS - 1) < 0.09 and tried((pids == 0).astype(float), pids)[1] < 2 / people:
+            return (
+                "stage 4, people: who is drawn twice counts once. Hint: np.isin(pids, drawn) asks whether somebody was "
+                "drawn, not how often; drawn twice counts twice."
+            )
         near, said = min(wrong.items(), key=lambda pair: abs(math.log(pair[0] / width)))
         if abs(near / width - 1) < 0.09:
             return said
@@ -281,9 +326,9 @@ def check_bootstrap(
             "people; the mean of each; quantiles 0.025 and 0.975."
         )
     gaps = scores.copy()
-    gaps[(pids == 3) | (np.arange(len(pids)) % 10 == 0)] = np.nan
+    gaps[(pids == 3) | (np.arange(len(pids)) % 4 == 0)] = np.nan
     try:
-        low, high = map(float, answer(gaps, pids.copy(), np.random.default_rng(0)))
+        low, high = tried(gaps, pids)
     except Exception as error:
         return f"stage 7, NaN: {describe(error)}. Hint: leave out the queries that are NaN first, with their pids."
     if not math.isfinite(low + high):
@@ -291,4 +336,54 @@ def check_bootstrap(
             "stage 7, NaN: a query without a match has no score, and one of the people has no other. Hint: leave "
             "these queries out first, with their pids: kept = ~np.isnan(scores)."
         )
+    middle, kept = (low + high) / 2, ~np.isnan(gaps)
+    if abs(middle - _of_people(gaps[kept], pids[kept]).mean()) > 0.12 * exact:
+        if abs(middle - np.nan_to_num(gaps).mean()) < 0.12 * exact:
+            return (
+                "stage 7, NaN: it counts as 0. Hint: a query that nobody can answer is no failure; leave it out, with "
+                "its pid, instead of giving it a score."
+            )
+        return (
+            f"stage 7, NaN: from {low:.3f} to {high:.3f}, and the score of the queries that have one is "
+            f"{gaps[kept].mean():.3f}. Hint: kept = ~np.isnan(scores), for scores and pids."
+        )
+    counts = np.where(np.arange(people) % 2, 24, 4)
+    means = np.where(counts > 4, each, each[counts > 4].mean())
+    try:
+        low, high = tried(np.repeat(means, counts), np.repeat(np.arange(people), counts))
+    except Exception as error:
+        return (
+            f"stage 8, people: {describe(error)}, where some have more queries. Hint: go person by person; "
+            "scores[pids == who] may have any length."
+        )
+    if all(abs((high - low) / right - 1) > 0.06 for right in _widths(means, counts)):
+        return (
+            "stage 8, people: who has more queries is drawn more often. Hint: draw from np.unique(pids), which holds "
+            "everybody once, not from pids."
+        )
+    # The generator's first numbers: 2000 draws of 30 people take 30 000 of them, or more.
+    if used.bit_generator.random_raw() in np.random.default_rng(0).bit_generator.random_raw(25_000)[1:]:
+        return (
+            "stage 9, draws: fewer than 2000. Hint: the ends of the interval are quantiles far out; of 200 draws five "
+            "lie beyond each, and the next run would give other ends."
+        )
     return "all stages passed"
+
+
+_SETS = 0.77  # the width that is left where somebody who is drawn twice counts once
+
+
+def _of_people(scores: np.ndarray, pids: np.ndarray) -> np.ndarray:
+    return np.array([scores[pids == who].mean() for who in np.unique(pids)])
+
+
+def _one_of_each(scores: np.ndarray, pids: np.ndarray) -> np.ndarray:
+    return scores[np.unique(pids, return_index=True)[1]]
+
+
+def _widths(means: np.ndarray, counts: np.ndarray) -> Iterator[float]:
+    """Of the interval where each person weighs the same, and where each query does; both are right."""
+    drawn = np.random.default_rng(0).integers(len(means), size=(20_000, len(means)))
+    of_queries = (means * counts)[drawn].sum(1) / counts[drawn].sum(1)
+    for found in (means[drawn].mean(1), of_queries):
+        yield np.ptp(np.quantile(found, (0.025, 0.975)))

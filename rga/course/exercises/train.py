@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.overrides import TorchFunctionMode
 
 from rga.course.errors import describe
 from rga.course.exercises.verdict import checker
@@ -35,8 +36,11 @@ def check_smoothing(answer: Smoothed) -> str:
     count, log_p = logits.shape[1], logits.log_softmax(1)
     right, all_classes = log_p.gather(1, labels[:, None])[:, 0], log_p.sum(1)
 
+    watched = _Calls()
+
     def tried(scores: Tensor, doubt: float) -> Tensor:
-        return torch.as_tensor(answer(scores, labels, doubt))
+        with watched:
+            return torch.as_tensor(answer(scores, labels, doubt))
 
     try:
         plain, got = tried(logits, 0.0), tried(logits, epsilon)
@@ -56,6 +60,12 @@ def check_smoothing(answer: Smoothed) -> str:
             logits.softmax(1), labels
         ): "this is a softmax of a softmax. Hint: F.cross_entropy takes logits and does the softmax itself.",
         -right.exp().mean(): "the logarithm is missing. Hint: −log p, not p.",
+        F.nll_loss(
+            logits.log_softmax(0), labels
+        ): "the softmax runs over the batch. Hint: classes are axis 1: log_softmax(1).",
+        identity_loss(
+            logits, labels, 0.1
+        ): "ε is 0.1, whatever is asked. Hint: take the argument epsilon, write no number.",
     }
     if not _close(plain, expected):
         return "stage 3, without smoothing: " + _known(
@@ -95,6 +105,8 @@ def check_smoothing(answer: Smoothed) -> str:
         return f"stage 5, large logits: got {large.item():g}. Hint: softmax rounds to 0, its log is −∞; log_softmax."
     if not tried(logits.requires_grad_(), epsilon).requires_grad:
         return "stage 6, gradient: the result has none. Hint: no .item(), .detach() or NumPy on the way."
+    if F.cross_entropy in watched.seen:
+        return "stage 7, by hand: right, but F.cross_entropy did it. Hint: log_softmax, and the targets on top of it."
     return "all stages passed"
 
 
@@ -113,10 +125,17 @@ def check_hardest(answer: Hardest) -> str:
 
     def tried(order: Tensor) -> tuple[Tensor, Tensor]:
         got_farthest, got_nearest = answer(distances[order][:, order], labels[order])
+        if any(
+            isinstance(part, torch.return_types.max | torch.return_types.min)
+            for part in (got_farthest, got_nearest)
+        ):
+            raise _ValuesAndIndicesError
         return tuple(torch.as_tensor(part, dtype=torch.float32) for part in (got_farthest, got_nearest))
 
     try:
         got_farthest, got_nearest = tried(torch.arange(6))
+    except _ValuesAndIndicesError:
+        return "stage 2, shapes: max and min over an axis give values and indices. Hint: .values, or amax and amin."
     except Exception as error:
         return f"stage 1, it runs: {describe(error)}. Hint: return two tensors, farthest and nearest."
     if not got_farthest.shape == got_nearest.shape == labels.shape:
@@ -178,7 +197,10 @@ def check_step(answer: Step) -> str:
         optimizer = torch.optim.SGD(trained.parameters(), lr=0.05)
         losses, weights = [], []
         for images in batches:
-            losses.append([float(loss) for loss in step(trained, images, labels, optimizer)])
+            returned = step(trained, images, labels, optimizer)
+            losses.append(
+                [returned] if isinstance(returned, float) or torch.is_tensor(returned) else list(returned)
+            )
             weights.append(torch.cat([weight.detach().flatten() for weight in trained.parameters()]))
         return losses, weights
 
@@ -186,6 +208,13 @@ def check_step(answer: Step) -> str:
         losses, weights = tried(answer)
     except Exception as error:
         return f"stage 1, it runs: {describe(error)}. Hint: network(images) has .feature, .embedding and .logits."
+    if len(losses[0]) == 1:
+        return "stage 2, losses: one number came back. Hint: return two numbers, identity and triplet, not their sum."
+    if any(torch.is_tensor(loss) and loss.requires_grad for loss in losses[0]):
+        return (
+            "stage 2, losses: two tensors, which keep the step's whole graph in memory. Hint: .item() makes numbers of "
+            "them."
+        )
     if any(len(both) != 2 for both in losses):
         return f"stage 2, losses: expected two numbers, got {len(losses[0])}. Hint: return identity, triplet."
     (right, second), moved = tried(_step)
@@ -286,7 +315,7 @@ def check_schedule(answer: Callable[[int, int, float], float]) -> str:
         if _close(got[warmup:], [rate(epoch) for epoch in range(warmup, epochs)]):
             return f"stage 3, cosine: {said}"
     if not _close(got[warmup:], right[warmup:]):
-        return f"stage 3, cosine: {_differs(got, right, warmup)} Hint: peak · (0.01 + 0.99 · (1 + cos(π t)) / 2)."
+        return f"stage 3, cosine: {_differs(got, right, warmup)} {_HALF_A_COSINE}"
     for epochs in (1, 5, 25):
         right = learning_rates(lambda optimizer, n=epochs: short_schedule(optimizer, n), epochs, peak)
         try:
@@ -319,6 +348,28 @@ def _step(
     (sum(losses) if only is None else losses[only]).backward()
     optimizer.step()
     return tuple(loss.item() for loss in losses)
+
+
+_HALF_A_COSINE = (
+    "Hint: let t go from 0 at epoch w to 1 at the end; (1 + cos(π t)) / 2 then falls from 1 to 0. Stretch it, so that "
+    "it falls from the peak to peak / 100."
+)
+
+
+class _ValuesAndIndicesError(Exception):
+    """What torch's max over an axis returns: values and indices."""
+
+
+class _Calls(TorchFunctionMode):
+    """Notes which of torch's functions are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = set()
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.seen.add(func)
+        return func(*args, **(kwargs or {}))
 
 
 def _cosine(peak: float, t: float, floor: float = 0.01) -> float:

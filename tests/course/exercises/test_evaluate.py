@@ -40,6 +40,13 @@ WRONG_MATCH_RANKS = {
     "stage 4, junk: it still has a place. Hint": junk_stays,
     "stage 4, junk: it still has a place (and": lambda d, junk, match: junk_stays(d, junk, match, start=0),
     "stage 4, junk: it counts as a match": lambda d, junk, match: junk_stays(d, junk, match | junk),
+    "filter match with ~junk, too": lambda d, junk, match: 1 + match[d[~junk].argsort()].nonzero()[:, 0],
+    "stage 4, junk: it now stands first": lambda d, junk, match: junk_stays(
+        d.masked_fill(junk, 0), junk, match
+    ),
+    "put it last, at infinity": lambda d, junk, match: junk_stays(
+        d.masked_fill(junk, -1), junk, match, start=0
+    ),
     "stage 5, from 1": lambda d, junk, match: match_ranks(d, junk, match, start=0),
     "stage 6, all of it": lambda d, junk, match: match_ranks(d, junk, match)[:1],
     "stage 7, no match: expected": lambda d, junk, match: match_ranks(d, junk, match) if match.any() else [0],
@@ -121,6 +128,14 @@ def up_to_the_last_allowed(impostor, share):
     return just_below(impostor, share) if share < 1 else impostor.max()
 
 
+def last_allowed(impostor, count):
+    """The last of so many, or the last before those that are tied with the first to refuse."""
+    ordered = impostor.sort().values
+    while count < len(ordered) and ordered[count - 1] == ordered[count]:
+        count -= 1
+    return ordered[count - 1]
+
+
 def test_any_limit_between_the_last_allowed_and_the_first_refused_is_right():
     assert check_threshold(lambda g, i, share: up_to_the_last_allowed(i, share)) == "all stages passed"
 
@@ -147,6 +162,10 @@ WRONG_THRESHOLD = {
     "stage 7, everyone: all 40 are allowed, IndexError": lambda genuine, impostor, share: just_below(
         impostor, share
     ),
+    "index n − 1 is −1": lambda genuine, impostor, share: last_allowed(impostor, allowed(impostor, share)),
+    "stage 8, nobody: 1 % of 40 is less than one impostor, IndexError": lambda genuine, impostor, share: (
+        up_to_the_last_allowed(impostor, share) if allowed(impostor, share) else impostor[[]][-1]
+    ),
 }
 
 
@@ -159,16 +178,41 @@ def of_people(scores, pids):
     return np.array([np.mean(scores[pids == who]) for who in np.unique(pids)])
 
 
-def bootstrap(scores, pids, rng, values=of_people, replace=True, tails=(0.025, 0.975), nan=False):
+def bootstrap(scores, pids, rng, values=of_people, replace=True, tails=(0.025, 0.975), nan=False, draws=2000):
     if not nan:
         scores, pids = scores[~np.isnan(scores)], pids[~np.isnan(scores)]
     each = values(scores, pids)
-    means = [rng.choice(each, len(each), replace=replace).mean() for _ in range(2000)]
+    means = [rng.choice(each, len(each), replace=replace).mean() for _ in range(draws)]
     return np.quantile(means, tails)
 
 
 def queries(scores, pids):
     return scores
+
+
+def one_of_each(scores, pids):
+    return scores[np.unique(pids, return_index=True)[1]]
+
+
+def by_people(scores, pids, rng, mean_of, everybody=np.unique):
+    """People drawn one set at a time, and the mean of all their queries: also right, for any numbers of queries."""
+    scores, pids = scores[~np.isnan(scores)], pids[~np.isnan(scores)]
+    people = everybody(pids)
+    drawn = [rng.choice(people, len(np.unique(pids))) for _ in range(2000)]
+    return np.quantile([mean_of(scores, pids, some) for some in drawn], (0.025, 0.975))
+
+
+def all_queries(scores, pids, drawn):
+    return np.concatenate([scores[pids == who] for who in drawn]).mean()
+
+
+def each_person(scores, pids, drawn):
+    return np.mean([scores[pids == who].mean() for who in drawn])
+
+
+def test_people_may_weigh_the_same_or_by_their_queries():
+    assert check_bootstrap(lambda *given: by_people(*given, all_queries)) == "all stages passed"
+    assert check_bootstrap(lambda *given: by_people(*given, each_person)) == "all stages passed"
 
 
 WRONG_BOOTSTRAP = {
@@ -183,6 +227,25 @@ WRONG_BOOTSTRAP = {
     "stage 6, both sides": lambda s, p, rng: bootstrap(s, p, rng, tails=(0.05, 0.95)),
     "stage 6, 95 %": lambda s, p, rng: bootstrap(s, p, rng, tails=(0.16, 0.84)),
     "stage 6, width": lambda s, p, rng: bootstrap(s, p, rng, tails=(0.25, 0.75)),
+    "drawn twice counts twice": lambda *given: by_people(
+        *given, lambda scores, pids, drawn: scores[np.isin(pids, drawn)].mean()
+    ),
+    "go person by person through": lambda s, p, rng: s[p == rng.choice(np.unique(p), 30)].mean(),
+    "stage 4, people: each comes with one query": lambda s, p, rng: bootstrap(s, p, rng, values=one_of_each),
+    "not the first of them": lambda s, p, rng: bootstrap(
+        s, p, rng, values=lambda s, p: np.array(list(dict(zip(p, s, strict=True)).values()))
+    ),
+    "stage 7, NaN: it counts as 0": lambda s, p, rng: bootstrap(np.nan_to_num(s), p, rng),
+    "the score of the queries that have one": lambda s, p, rng: bootstrap(np.nan_to_num(s, nan=1.0), p, rng),
+    "stage 8, people: who has more": lambda *given: by_people(*given, each_person, everybody=np.array),
+    "holds everybody once": lambda *given: by_people(*given, all_queries, everybody=np.array),
+    "scores[pids == who] may have any length": lambda s, p, rng: bootstrap(
+        s,
+        p,
+        rng,
+        values=lambda s, p: of_people(s, p) if len(p) < 400 else s[p.argsort()].reshape(30, 16).mean(1),
+    ),
+    "stage 9, draws: fewer than 2000": lambda s, p, rng: bootstrap(s, p, rng, draws=200),
     "stage 7, NaN: a query": lambda s, p, rng: bootstrap(s, p, rng, nan=True),
     "stage 7, NaN: AssertionError": lambda s, p, rng: (
         np.testing.assert_array_equal(np.isnan(s), False) or bootstrap(s, p, rng)

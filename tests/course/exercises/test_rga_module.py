@@ -191,6 +191,11 @@ def test_low_cost_hints(hint):
     assert hint in check_low_cost(LOW_COST[hint])
 
 
+def test_python_brackets_from_the_left():
+    assert check_low_cost(lambda t, p, row, column: row @ p.mT @ t + column @ t.mT @ p) == "all stages passed"
+    assert "stage 6, cost" in check_low_cost(lambda t, p, row, column: row @ (p.mT @ t) + column @ (t.mT @ p))
+
+
 def test_the_order_of_an_einsum_does_not_hide_the_matrix():
     def answer(theta, phi, w_row, w_column):
         r = torch.einsum("bdi,bdj->bij", theta, phi)

@@ -14,7 +14,7 @@ INF = torch.inf
 
 
 def test_the_packages_own_pass():
-    assert check_smoothing(identity_loss) == "all stages passed"
+    assert check_smoothing(smoothed) == "all stages passed"
     assert check_hardest(hardest) == "all stages passed"
     assert check_hardest(lambda d, y: [part.tolist() for part in hardest(d, y)]) == "all stages passed"
     assert (
@@ -29,6 +29,11 @@ def test_the_packages_own_pass():
 
 def one_hot(z, y):
     return F.one_hot(y, z.shape[1]).float()
+
+
+def smoothed(z, y, e, axis=1):
+    right = F.nll_loss(z.log_softmax(axis), y)
+    return (1 - e) * right - e * z.log_softmax(axis).mean()
 
 
 def loss(z, target):
@@ -49,6 +54,8 @@ WRONG_SMOOTHING = {
     "the mean over the classes, too": lambda z, y, e: -(one_hot(z, y) * z.log_softmax(1)).mean(),
     "a softmax of a softmax": lambda z, y, e: F.cross_entropy(z.softmax(1), y, label_smoothing=e),
     "the logarithm is missing": lambda z, y, e: -(one_hot(z, y) * z.softmax(1)).sum(1).mean(),
+    "stage 3, without smoothing: the softmax runs over the batch": lambda z, y, e: smoothed(z, y, e, axis=0),
+    "stage 3, without smoothing: ε is 0.1, whatever is asked": lambda z, y, e: smoothed(z, y, 0.1),
     "stage 3, without smoothing: expected": lambda z, y, e: identity_loss(z, y, e) + 1,
     "epsilon changes nothing": lambda z, y, e: F.cross_entropy(z, y),
     "over the M − 1 other classes": lambda z, y, e: loss(
@@ -63,6 +70,11 @@ WRONG_SMOOTHING = {
     "stage 4, smoothing: expected": lambda z, y, e: identity_loss(z, y, e / 2),
     "stage 5, large logits": smoothed_by_softmax,
     "stage 6, gradient": lambda z, y, e: identity_loss(z, y, e).item(),
+    "stage 7, by hand: right, but F.cross_entropy did it": lambda z, y, e: F.cross_entropy(
+        z, y, label_smoothing=e
+    ),
+    "stage 7, by hand": identity_loss,
+    "F.cross_entropy did it": lambda z, y, e: torch.nn.CrossEntropyLoss(label_smoothing=e)(z, y),
 }
 
 
@@ -88,6 +100,11 @@ WRONG_HARDEST = {
     "stage 1, it runs": lambda d, y: d.nonsense(),
     "stage 1, it runs: it returned None": lambda d, y: None,
     "stage 2, shapes": lambda d, y: (d, d),
+    "give values and indices. Hint: .values": lambda d, y: (
+        masked(d, ~same(y), -INF).max(1),
+        masked(d, same(y), INF).min(1),
+    ),
+    "or amax and amin": lambda d, y: (masked(d, ~same(y), -INF).amax(1), masked(d, same(y), INF).min(1)),
     "amax, not argmax": lambda d, y: (
         masked(d, ~same(y), -INF).argmax(1),
         masked(d, same(y), INF).argmin(1),
@@ -118,7 +135,16 @@ def test_known_mistakes_in_batch_hard(hint):
     assert hint in check_hardest(WRONG_HARDEST[hint])
 
 
-def train_step(network, images, labels, optimizer, order="zero backward step", train=True, learn=sum):
+def train_step(
+    network,
+    images,
+    labels,
+    optimizer,
+    order="zero backward step",
+    train=True,
+    learn=sum,
+    number=torch.Tensor.item,
+):
     if train:
         network.train()
     if order.startswith("zero"):
@@ -130,7 +156,7 @@ def train_step(network, images, labels, optimizer, order="zero backward step", t
             learn(losses).backward()
         else:
             {"zero": optimizer.zero_grad, "step": optimizer.step}[action]()
-    return tuple(loss.item() for loss in losses)
+    return tuple(number(loss) for loss in losses)
 
 
 def one_loss_of_logits(network, images, labels, optimizer):
@@ -148,7 +174,11 @@ def other_losses(identity, triplet):
 
 WRONG_STEP = {
     "stage 1, it runs: AttributeError": lambda n, x, y, o: (n(x).loss, 0),
-    "stage 1, it runs: TypeError": one_loss_of_logits,
+    "stage 1, it runs: TypeError": lambda n, x, y, o: n(x, y),
+    "stage 2, losses: one number came back": one_loss_of_logits,
+    "two numbers, identity and triplet, not their sum": lambda *given: sum(train_step(*given)),
+    "not their sum": lambda *given: sum(train_step(*given, number=lambda loss: loss)),
+    "Hint: .item() makes numbers": lambda *given: train_step(*given, number=lambda loss: loss),
     "stage 2, losses: expected two numbers": lambda n, x, y, o: (*train_step(n, x, y, o), 0),
     "the identity loss comes first": lambda n, x, y, o: train_step(n, x, y, o)[::-1],
     "that of the embedding": other_losses(
@@ -207,6 +237,7 @@ WRONG_SCHEDULE = {
     "a whole cosine": lambda *given: rate(*given, turn=2 * math.pi),
     "these are degrees": lambda *given: rate(*given, turn=180),
     "stage 3, cosine: epoch 5": lambda *given: rate(*given, turn=3),
+    "let t go from 0 at epoch w to 1 at the end": lambda *given: rate(*given, turn=2),
     "stage 4, 1 epochs: ZeroDivisionError": lambda e, n, p: rate(e, n, p) + 0 / (n // 10),
     "stage 4, 1 epochs: epoch 0": lambda e, n, p: p if e >= n // 10 and n < 10 else rate(e, n, p),
 }
