@@ -83,8 +83,8 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 test: export RGA_PROFILE := quick
 test: export OMP_NUM_THREADS := 1
 test: check
-	@$(PY) -m pytest -q -ra --durations=10 -n $(JOBS) --dist loadscope $(NBVAL) \
-	    tests $(wildcard notebooks/*.ipynb) $(ARGS)
+	@$(PY) -m pytest -q -ra --durations=10 -n $(JOBS) --dist loadscope --no-loadscope-reorder \
+	    $(NBVAL) tests $(wildcard notebooks/*.ipynb) $(ARGS)
 
 # make test presses Run All in a small notebook only.
 test-browser: $(READY)

@@ -9,6 +9,8 @@ from PIL import Image
 
 from rga.data import Sample
 
+LONG = {"series", "site", "browser"}
+
 
 def pytest_configure():
     # A shell's background job ignores Ctrl-C, and the tests send it to themselves.
@@ -17,6 +19,10 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items):
+    # What takes minutes begins first, or one of several processes would end long after the others.
+    items.sort(
+        key=lambda item: not (item.path.suffix == ".ipynb" or LONG & {m.name for m in item.iter_markers()})
+    )
     if torch.cuda.is_available():
         return
     for item in items:
