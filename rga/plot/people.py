@@ -63,7 +63,7 @@ def rows(
     words = 0.09 * max(map(len, pictures)) + 0.1  # inches
     panel = min((WIDTH - words) / columns, width)
     line = 0.2 if below else 0.05
-    heading = max((0.25 + 0.13 * text.count("\n") for text in titles or ()), default=0)
+    heading = max((0.25 + 0.13 * str(text).count("\n") for text in titles or ()), default=0)
     height = len(pictures) * (panel * aspect + line) + (0.4 if title else 0) + heading
     figure = sheet(words + panel * columns, height)
     ratios = [words / panel] + [1] * columns

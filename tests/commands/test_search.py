@@ -210,7 +210,7 @@ def test_a_network_built_by_hand_is_one_line_in_every_command(checkpoints, galle
     ):
         assert main([*map(str, command)]) == 1
         err = capsys.readouterr().err
-        assert "hand.pt holds a network built by hand" in err and "rga.checkpoint.restore" in err
+        assert "hand.pt holds a network built by hand" in err and "rga.checkpoint.load_model" in err
 
 
 @pytest.mark.parametrize("wrong", ["-k 0", "-k -1", "-k many", "--reranked"])
