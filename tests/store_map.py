@@ -13,7 +13,7 @@ from rga.course.solutions import FOLDED
 PAGE = FOLDER / "README.md"
 START = "<!-- Written by tests/store_map.py from the notebooks and results/notebook_times.json -->\n"
 END = "<!-- end -->"
-WORDS, LINES = 200, 20  # read in a minute: prose, code
+WORDS, LINES = 100, 10  # read in a minute: prose, code
 EXERCISE = re.compile(r"\*\*Exercise \d+ \(\w+, (\d+) minutes\)")
 
 
