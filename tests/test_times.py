@@ -99,6 +99,6 @@ def test_twice_the_stated_time_is_too_slow():
 
 def test_what_is_folded_away_is_not_reading_time():
     folded = "<details><summary>Answer</summary>\n" + "word " * 9000 + "</details>"
-    cell = nbformat.v4.new_markdown_cell("**Exercise 1 (easy, 10 minutes).** " + "word " * 2000 + folded)
+    cell = nbformat.v4.new_markdown_cell("**Exercise 1 (easy, 10 minutes).** " + "word " * 1000 + folded)
     notebook = nbformat.v4.new_notebook(cells=[cell])
     assert (reading_minutes(notebook), exercises(notebook)) == (10, [10])
