@@ -10,6 +10,7 @@ import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver")
 from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support import expected_conditions  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 pytestmark = pytest.mark.site
@@ -98,7 +99,9 @@ def test_equations_are_drawn(browser, address):
 @pytest.mark.parametrize("by_file", [False, True], ids=["served", "opened as a file"])
 def test_the_search_finds_a_word(by_file, browser, site, address):
     show(browser, f"{site.as_uri() if by_file else address}/search.html?q=batch-hard")
-    WebDriverWait(browser, 30).until(lambda browser: elements(browser, "#search-results li a"))
+    # Results come one by one; the summary changes when all are there.
+    finished = (By.CSS_SELECTOR, "#search-results .search-summary"), "finished"
+    WebDriverWait(browser, 60).until(expected_conditions.text_to_be_present_in_element(*finished))
     found = {
         link.get_attribute("href").split("?")[0].rsplit("/", 1)[1]
         for link in elements(browser, "#search-results li a")
