@@ -45,24 +45,16 @@ def steps(board, relation, summary, gates, i: int, size: tuple[int, int], title:
     for ax in (grid[0], grid[2], grid[3], grid[5]):
         ax.set(xticks=[], yticks=[])
         ax.spines[["left", "bottom"]].set_visible(ax in (grid[2], grid[3]))
-        ax.plot(
-            at[1],
-            at[0],
-            "s",
-            markersize=15,
-            markerfacecolor="none",
-            markeredgecolor="black",
-            markeredgewidth=4,
-        )
-        ax.plot(
-            at[1],
-            at[0],
-            "s",
-            markersize=15,
-            markerfacecolor="none",
-            markeredgecolor="white",
-            markeredgewidth=2,
-        )
+        for colour, edge in (("black", 4), ("white", 2)):  # a white frame that is seen on white, too
+            ax.plot(
+                at[1],
+                at[0],
+                "s",
+                markersize=15,
+                markerfacecolor="none",
+                markeredgecolor=colour,
+                markeredgewidth=edge,
+            )
     names = [f"1 · node {i}\nat {at}", "2 · all relations", "3 · its row:\nwhat it finds"]
     names += [
         "its column:\nwhat finds it",
