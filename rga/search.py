@@ -14,7 +14,6 @@ from torch import Tensor
 
 from rga.data.file_names import images_in, unreadable_in
 from rga.data.images import how_to_read, read_image
-from rga.data.samples import Sample
 from rga.evaluation import embed
 from rga.io.atomic_write import atomic_write
 from rga.io.bars import tqdm
@@ -210,7 +209,7 @@ def _embed(
     features, faults = [], {}
 
     def add(names):
-        embedding = embed(model, [Sample(folder / name, -1, -1) for name in names], **options).embedding
+        embedding = embed(model, [folder / name for name in names], **options).embedding
         features.append(_unit(embedding, f"images such as {names[0]}"))
 
     with tqdm(total=len(names), desc="embedding images", unit="image", delay=3) as bar:

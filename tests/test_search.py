@@ -45,9 +45,9 @@ def embedded(monkeypatch):
     """Names of the images that have been embedded."""
     seen = []
 
-    def count(model, samples, **options):
-        result = embed(model, samples, **options)
-        seen.extend(sample.path.name for sample in samples)
+    def count(model, paths, **options):
+        result = embed(model, paths, **options)
+        seen.extend(path.name for path in paths)
         return result
 
     monkeypatch.setattr(search, "embed", count)

@@ -19,7 +19,7 @@ from rga.commands.options import (
     positive_int,
     rerank_options,
 )
-from rga.data import Sample, stack_images
+from rga.data import stack_images
 from rga.data.images import how_to_read, is_unreadable_image
 from rga.data.transforms import Size
 from rga.evaluation import embed
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     check_files(args.queries)
     check_outputs(args.index, args.json, args.sheet)
     model = load_network(args)
-    queries = embed(model, [Sample(query, -1, -1) for query in args.queries], flip=args.flip).embedding
+    queries = embed(model, args.queries, flip=args.flip).embedding
     options = {"flip": args.flip, "skip_unreadable": args.skip_unreadable, "workers": args.workers or 0}
     index = build_index(model, args.gallery, args.index, **options)
     if index.unreadable:

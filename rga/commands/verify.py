@@ -18,7 +18,7 @@ from rga.commands.options import (
     load_network,
     warn_if_trained_on,
 )
-from rga.data import Sample, Splits
+from rga.data import Splits
 from rga.evaluation import Embeddings, embed
 from rga.io.json_files import write_json
 from rga.io.provenance import provenance
@@ -137,7 +137,7 @@ def run_verify(args: argparse.Namespace) -> int:
     check_outputs(args.json)
     model = load_network(args)
     content = read_calibration(args.calibration, model)
-    pair = embed(model, [Sample(image, -1, -1) for image in args.images], flip=content["flip"]).embedding
+    pair = embed(model, args.images, flip=content["flip"]).embedding
     distance = pairwise_distance(pair[:1], pair[1:]).item()
     probability = Calibration(content["slope"], content["intercept"]).probability(distance, args.prior)
     accepted = distance <= content["threshold"]

@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 
 from rga.data import cuhk03, doctor, folder, market1501, msmt17, synthetic
+from rga.data.boxes import crop_boxes
 from rga.data.images import read_image, stack_images
 from rga.data.loaders import Batch, ReIDDataset, network_input, test_loader, train_loader
 from rga.data.samples import Sample, Splits, TrainSample
@@ -16,6 +17,7 @@ __all__ = [
     "Sample",
     "Splits",
     "TrainSample",
+    "crop_boxes",
     "denormalise",
     "load",
     "network_input",

@@ -1,4 +1,4 @@
-"""Image files as tensors, whatever format and mode they have."""
+"""Images as tensors: files of any format and mode, PIL images, arrays and tensors."""
 
 import importlib.util
 import mimetypes
@@ -18,6 +18,8 @@ if importlib.util.find_spec("pillow_heif"):  # optional: photographs of telephon
 
     pillow_heif.register_heif_opener()
 
+Picture = str | Path | Image.Image | np.ndarray | Tensor  # what `to_rgb` takes
+
 # Formats that Pillow only recognises, or reads with another program's help.
 NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 SUFFIXES = tuple(
@@ -25,6 +27,7 @@ SUFFIXES = tuple(
     for suffix, kind in Image.registered_extensions().items()
     if kind in Image.OPEN and kind not in NO_PIXELS
 )
+EMPTY = "It has no pixels: leave it out. Was a box outside its frame?"
 HEIC = (".heic", ".heif", ".hif")
 OTHERS = (*HEIC, ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
 
@@ -60,12 +63,7 @@ def read_image(path: str | Path) -> Tensor:
     """
     try:
         with Image.open(path) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            if image.mode.startswith("I"):  # Pillow would clip 16-bit values at 255 instead of scaling them
-                image = Image.fromarray((np.array(image) / 256).clip(0, 255).astype(np.uint8))
-            elif image.mode == "P":  # Pillow warns about a transparent palette unless it becomes RGBA first
-                image = image.convert("RGBA")
-            return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+            return _upright_rgb(image)
     except FileNotFoundError:
         raise
     except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them into
@@ -73,6 +71,82 @@ def read_image(path: str | Path) -> Tensor:
         if isinstance(path, str | Path) and is_unreadable_image(str(path)):
             advice = how_to_read([path])
         raise ValueError(f"{path} cannot be read as an image ({error}). {advice}") from error
+
+
+def to_rgb(image: Picture) -> Tensor:
+    """An image as uint8 RGB (3, H, W): a view of an array or a tensor where torch can make one.
+
+    Args:
+        image: a path (see `read_image`), a PIL image of any mode (turned upright by its EXIF tag, as a file), a uint8
+            array (H, W, 3), RGB, or (H, W), grey, or a uint8 tensor (3, H, W), RGB. An array may be a view, such as
+            `frame[..., ::-1]` of OpenCV's frames, whose colours are BGR.
+
+    Raises:
+        FileNotFoundError, ValueError: see `read_image` and `check_image`.
+    """
+    check_image(image)
+    if isinstance(image, Image.Image):
+        return _upright_rgb(image)
+    if isinstance(image, Tensor):
+        return image.detach().cpu()
+    if isinstance(image, np.ndarray):
+        if min(image.strides) < 0 or not image.flags.writeable:  # torch takes no such views
+            image = image.copy()
+        if image.ndim == 2:
+            return torch.from_numpy(image).expand(3, -1, -1)
+        return torch.from_numpy(image).permute(2, 0, 1)
+    return read_image(image)
+
+
+def check_image(image: Picture, name: str = "image") -> None:
+    """Raise ValueError if `to_rgb` cannot take an image, called `name`. The files that paths name are not opened."""
+    if isinstance(image, np.ndarray | Tensor):
+        _check_pixels(image, name)
+    elif isinstance(image, Image.Image):
+        try:
+            image.load()
+        except Exception as error:  # of a lazily opened file; see `read_image`
+            raise ValueError(
+                f"{name}: expected a whole PIL image, got one that cannot be loaded ({error}). Open it again, and "
+                "keep its file open until it is loaded."
+            ) from error
+        if 0 in image.size:
+            raise ValueError(f"{name}: expected pixels, got an empty PIL image {image.size}. {EMPTY}")
+    elif not isinstance(image, str | os.PathLike):
+        raise ValueError(
+            f"{name}: expected a path, a PIL image, a uint8 array (height, width, 3) or (height, width), or a uint8 "
+            f"tensor (3, height, width), got {type(image).__name__}. OpenCV gives None for what it cannot read."
+        )
+
+
+def _check_pixels(image: np.ndarray | Tensor, name: str) -> None:
+    dtype, shape = str(image.dtype).removeprefix("torch."), tuple(image.shape)
+    if isinstance(image, Tensor):
+        wanted, right = "tensor (3, height, width), RGB", shape[:-2] == (3,)
+        turn = "permute(2, 0, 1)"
+    else:
+        wanted, right = "array (height, width, 3), RGB, or (height, width), grey", shape[2:] in {(), (3,)}
+        turn = "transpose(1, 2, 0)"
+    if dtype == "uint8" and right and 0 not in shape:
+        return
+    if dtype != "uint8":
+        advice = "Scale its values to 0 … 255 and convert them to uint8."
+    elif right:
+        advice = EMPTY
+    elif len(shape) == 3 and 3 in (shape[0], shape[2]):
+        advice = f"Move its axes: image.{turn}."
+    else:
+        advice = "Give one image at a time, with red, green and blue and no further channel."
+    raise ValueError(f"{name}: expected a uint8 {wanted}, got {dtype} {shape}. {advice}")
+
+
+def _upright_rgb(image: Image.Image) -> Tensor:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # Pillow would clip 16-bit values at 255 instead of scaling them
+        image = Image.fromarray((np.array(image) / 256).clip(0, 255).astype(np.uint8))
+    elif image.mode == "P":  # Pillow warns about a transparent palette unless it becomes RGBA first
+        image = image.convert("RGBA")
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
 
 
 def stack_images(paths: Sequence[str | Path], size: Size) -> Tensor:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from rga.data import transforms
 from rga.data.cache import resized_images
-from rga.data.images import read_image
+from rga.data.images import to_rgb
 from rga.data.sampler import PKSampler
 from rga.data.samples import Sample, TrainSample
 from rga.data.transforms import Draw, Size
@@ -77,7 +77,7 @@ class ReIDDataset(Dataset):
         if self.cache:
             image = self.cache[drawn.resized][index]
         else:
-            image = transforms.resize(read_image(path), drawn.resized)
+            image = transforms.resize(to_rgb(path), drawn.resized)
         image = transforms.crop(image, self.size, drawn.top, drawn.left)
         if drawn.flipped:
             image = transforms.flip(image)

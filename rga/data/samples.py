@@ -9,7 +9,7 @@ from typing import NamedTuple
 class Sample(NamedTuple):
     """An image of query or gallery: its file, the data set's own number of the person, and the camera."""
 
-    path: Path
+    path: Path  # `rga.embed` puts images in memory here, too
     pid: int
     camid: int
 

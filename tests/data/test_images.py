@@ -5,7 +5,16 @@ import pytest
 import torch
 from PIL import Image
 
-from rga.data.images import how_to_read, is_image, is_unreadable_image, printable, read_image, stack_images
+from rga.data.images import (
+    check_image,
+    how_to_read,
+    is_image,
+    is_unreadable_image,
+    printable,
+    read_image,
+    stack_images,
+    to_rgb,
+)
 
 
 @pytest.fixture
@@ -151,3 +160,92 @@ def test_heic_names_its_package(tmp_path):
 
 def test_names_that_are_no_text_are_printable():
     assert printable("zo\udce9/é.png") == r"zo\xe9/é.png"
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda pixels: pixels,
+        lambda pixels: np.ascontiguousarray(pixels[..., ::-1])[..., ::-1],  # of BGR
+        lambda pixels: np.asfortranarray(pixels),
+        lambda pixels: np.kron(pixels, np.ones((2, 2, 1), np.uint8))[::2, ::2],
+        lambda pixels: np.pad(pixels, ((3, 3), (3, 3), (0, 0)))[3:-3, 3:-3],
+        lambda pixels: np.asarray(Image.fromarray(pixels)),  # read-only
+        lambda pixels: torch.from_numpy(pixels).permute(2, 0, 1),
+        lambda pixels: torch.from_numpy(pixels).permute(2, 0, 1).contiguous(),
+        Image.fromarray,
+    ],
+)
+def test_images_in_memory_are_those_of_files(tmp_path, pixels, view):
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    image = to_rgb(view(pixels))
+    assert image.dtype == torch.uint8 and torch.equal(image, to_rgb(tmp_path / "image.png"))
+
+
+def test_arrays_and_tensors_are_not_copied(pixels):
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)
+    assert to_rgb(pixels).data_ptr() == to_rgb(tensor).data_ptr() == pixels.ctypes.data
+    assert to_rgb(pixels[..., 0]).data_ptr() == pixels.ctypes.data
+
+
+def test_a_grey_array_is_a_grey_file(tmp_path, pixels):
+    Image.fromarray(pixels[..., 1]).save(tmp_path / "grey.png")
+    assert torch.equal(to_rgb(pixels[..., 1]), read_image(tmp_path / "grey.png"))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+def test_pil_images_of_any_mode_are_those_of_files_and_stay_as_they_are(tmp_path, pixels, mode):
+    image = Image.fromarray(pixels).convert("L" if mode == "I;16" else mode)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
+    image.save(path, exif=exif)
+    with Image.open(path) as opened:
+        before = opened.size, opened.mode, opened.getexif().get(0x0112)
+        turned = to_rgb(opened)
+        assert torch.equal(turned, read_image(path)) and turned.shape == (3, 12, 20)
+        assert (opened.size, opened.mode, opened.getexif().get(0x0112)) == before
+        assert torch.equal(to_rgb(opened), turned)
+
+
+FLOAT = "Scale its values to 0 … 255 and convert them to uint8"
+
+
+@pytest.mark.parametrize(
+    "image, message",
+    [
+        (np.zeros((9, 5, 3), np.float32), f"array .height, width, 3.*got float32 .9, 5, 3.. {FLOAT}"),
+        (np.zeros((9, 5), bool), f"got bool .9, 5.. {FLOAT}"),
+        (torch.zeros(3, 9, 5), rf"tensor \(3, height, width\), RGB, got float32 \(3, 9, 5\). {FLOAT}"),
+        (np.zeros((3, 9, 5), np.uint8), r"got uint8 \(3, 9, 5\). Move its axes: image.transpose\(1, 2, 0\)"),
+        (torch.zeros(9, 5, 3).byte(), r"got uint8 \(9, 5, 3\). Move its axes: image.permute\(2, 0, 1\)"),
+        (np.zeros((9, 5, 4), np.uint8), r"got uint8 \(9, 5, 4\). Give .* red, green and blue and no further"),
+        (np.zeros((2, 9, 5, 3), np.uint8), "Give one image at a time"),
+        (torch.zeros(9, 5).byte(), "Give one image at a time"),
+        (np.zeros((0, 5, 3), np.uint8), r"got uint8 \(0, 5, 3\). It has no pixels: leave it out"),
+        (torch.zeros(3, 9, 0).byte(), r"got uint8 \(3, 9, 0\). It has no pixels"),
+        (Image.new("RGB", (0, 4)), r"got an empty PIL image \(0, 4\). It has no pixels"),
+        (None, "a path, a PIL image, .* got NoneType. OpenCV gives None"),
+        ([[1, 2], [3, 4]], "a path, a PIL image, .* got list"),
+    ],
+)
+def test_what_is_no_image_is_named(image, message):
+    for check in (to_rgb, check_image):
+        with pytest.raises(ValueError, match=f"image: expected .*{message}"):
+            check(image)
+    with pytest.raises(ValueError, match=r"images\[7\]: expected"):
+        check_image(image, "images[7]")
+
+
+def test_a_pil_image_that_cannot_be_loaded_is_named(tmp_path, pixels):
+    Image.fromarray(pixels).save(path := tmp_path / "cut.bmp")
+    path.write_bytes(path.read_bytes()[:300])
+    with Image.open(path) as image, pytest.raises(ValueError, match="image: .*cannot be loaded .*truncated"):
+        to_rgb(image)
+    Image.fromarray(pixels).save(path)
+    with Image.open(path) as closed:
+        pass
+    with pytest.raises(ValueError, match="cannot be loaded .*keep its file open"):
+        to_rgb(closed)
