@@ -20,9 +20,9 @@ def write(folder, *sizes, suffix="jpg", **options):
 
 def test_scenes_are_noticed(tmp_path):
     paths = write(tmp_path, (48, 64), (64, 48), (72, 128), (50, 50), (128, 64))
-    assert scene_warning(paths, "the queries") == (
-        "the queries look like whole scenes: 4 of 5 looked at have a height below 1.4 times their width, such as "
-        "0 é.jpg (64 × 48 pixels). Expected crops that one person fills: run a person detector first and cut the people out "
+    assert scene_warning(paths, "queries") == (
+        "queries look like whole scenes: 4 of 5 looked at have a height below 1.4 times their width, such as 0 é.jpg "
+        "(64 × 48 pixels). Expected crops that one person fills: run a person detector first and cut the people out "
         "(rga.data.crop_boxes; docs/frames.md)."
     )
 
