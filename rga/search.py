@@ -20,6 +20,8 @@ from rga.io.atomic_write import atomic_write
 from rga.io.bars import tqdm
 from rga.models import ReIDModel
 
+__all__ = ["Found", "Index", "build_index", "fingerprint", "load_index"]
+
 FORMAT = 1
 LARGE = 100_000  # images from which on faiss searches, where it is installed
 CHUNK = 1024  # images embedded between two steps of the progress bar
