@@ -5,6 +5,7 @@ The keys of that file are the public modules. A new one: add `"rga.new": {}` the
 """
 
 import argparse
+import ast
 import enum
 import importlib
 import inspect
@@ -12,13 +13,24 @@ import json
 import re
 from pathlib import Path
 
+import nbformat
+import numpy as np
+import torch
+from store_notebooks import FOLDER as NOTEBOOKS
+
+from rga import models, runs
 from rga.__main__ import make_parser
+from rga.data import Splits
+from rga.evaluation import Embeddings, Evaluation
 from rga.io.paths import ROOT
+from rga.metrics import Ranking
+from rga.runs.recipes import quick
+from rga.training.log import Log
 
 FOLDER = ROOT / "docs" / "api"
 FILE = FOLDER / "public_names.json"
 TABLE = re.compile(r"(<!-- names: (rga[\w.]*) -->\n).*?(<!-- end -->)", re.DOTALL)
-COMMAND = "python -m rga"
+SLOTS = ("CBAM", "FC", "NonLocal", "RGA", "SE", "SimplifiedNonLocal")
 
 
 def promised() -> dict[str, dict[str, str]]:
@@ -27,19 +39,23 @@ def promised() -> dict[str, dict[str, str]]:
 
 
 def public_modules() -> list[str]:
-    return [name for name in promised() if name != COMMAND]
+    return [name for name in promised() if name.startswith("rga")]
 
 
 def today() -> dict[str, dict[str, str]]:
     """The same, of the code as it is."""
     found = {name: dict(sorted(_names(name))) for name in public_modules()}
-    return found | {COMMAND: dict(_commands(make_parser(), ""))}
+    found["python -m rga"] = dict(_commands(make_parser(), ""))
+    found["parameters of notebooks"] = dict(map(_notebook_parameters, sorted(NOTEBOOKS.glob("*.ipynb"))))
+    found["files"] = {"metrics.json": f"{{{', '.join(_keys(_report()))}}}"}
+    found["state dicts"] = dict(_state_dicts())
+    return found
 
 
 def breaks(was: str, now: str | None) -> bool:
-    """Whether code that relies on `was` may fail, or give other results, where it is `now`; None: it is gone.
+    """Whether what relies on `was` may fail, or give other results, where it is `now`; None: it is gone.
 
-    A module, function or class may get optional parameters, a choice more names.
+    (parameters) may get optional ones, {choices} more of them; all else stays as it is.
     """
     if now is None or was[0] != now[0]:
         return True
@@ -117,7 +133,43 @@ def _commands(parser: argparse.ArgumentParser, command: str):
     for name, inside in (pair for action in below for pair in action.choices.items()):
         yield from _commands(inside, f"{command} {name}".strip())
     if not below:
-        yield command, f"{{{', '.join(o for a in parser._actions for o in a.option_strings or [a.dest])}}}"
+        actions = [action for action in parser._actions if action.dest != "help"]
+        options = [word for action in actions for word in action.option_strings or [action.dest]]
+        yield command, f"{{{', '.join(options)}}}"
+
+
+def _notebook_parameters(path: Path) -> tuple[str, str]:
+    cells = nbformat.read(path, as_version=4).cells
+    (cell,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", ())]
+    names = [node.target.id for node in ast.parse(cell.source).body if isinstance(node, ast.AnnAssign)]
+    return path.stem, f"{{{', '.join(names)}}}"
+
+
+def _report() -> dict:
+    """metrics.json as a run writes it, but for its numbers."""
+    one, number = np.ones(1), torch.tensor([1])
+    ranking, images = Ranking(one, one, one), Embeddings(torch.ones(1, 2), torch.ones(1, 2), number, number)
+    result = Evaluation(ranking, ranking, images, images._replace(camids=number + 1))
+    log, splits = Log(1, 1, 1, 1, *[0.0] * 6), Splits("", (), (), ())
+    model = models.create_model("resnet18", "none", num_pids=2, size=(64, 32))
+    return runs.report(quick(), model, splits, result, [log], {})
+
+
+def _keys(report: dict) -> list[str]:
+    """Of each level; the settings are the fields of `Recipe`."""
+    inside = {key: value for key, value in report.items() if isinstance(value, dict) and key != "settings"}
+    return [*report, *(f"{key}.{name}" for key, value in inside.items() for name in value)]
+
+
+def _state_dicts():
+    """The names of all parameters and buffers that this package adds to a backbone."""
+    for name in SLOTS:
+        yield name, f"[{', '.join(getattr(models, name)(16, (4, 2)).state_dict())}]"
+    for backbone in ("resnet18", "mobilenet_v2"):
+        model = models.create_model(backbone, "se", num_pids=2, size=(64, 32))
+        plain = models.create_model(backbone, "none", num_pids=2, size=(64, 32)).backbone.state_dict()
+        added = [key for key in model.state_dict() if key.removeprefix("backbone.") not in plain]
+        yield f"create_model('{backbone}', 'se')", f"[{', '.join(added)}]"
 
 
 def table(module: str) -> str:
