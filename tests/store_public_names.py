@@ -179,7 +179,7 @@ def table(module: str) -> str:
         value = getattr(importlib.import_module(module), name)
         about = value.__doc__ if inspect.ismodule(value) or callable(value) else None
         words = inspect.cleandoc(about).split("\n\n")[0] if about else f"Choices: {_choices(value)}."
-        file = inspect.getsourcefile(value if about else importlib.import_module(module))
+        file = inspect.getsourcefile(inspect.unwrap(value) if about else importlib.import_module(module))
         path = Path("..", "..", Path(file).relative_to(ROOT)).as_posix()
         rows.append(f"| [`{name}`]({path}) | {' '.join(words.split()).replace('|', chr(92) + '|')} |")
     return "\n".join(rows) + "\n"

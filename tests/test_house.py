@@ -112,7 +112,7 @@ def test_what_the_readmes_commands_write_is_not_committed():
 
 
 FOLDERS = "rga|tests|bench|docs|results|notebooks"
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "data/README.md"]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/api/*.md"), ROOT / "data/README.md"]
 PAGES += [ROOT / name / "README.md" for name in FOLDERS.split("|") if (ROOT / name / "README.md").exists()]
 
 

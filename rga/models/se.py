@@ -14,7 +14,7 @@ from rga.models.gates import GateInit, make_gate
 
 
 class SE(nn.Module):
-    """(B, C, H, W) -> same.
+    """Squeeze-and-excitation: a gate for each channel. (B, C, H, W) -> same.
 
     channels: C. size: (H, W), as every attention takes it; not used here. reduction: C over the width between the two
     layers. init_gates: see `make_gate`.
