@@ -77,20 +77,21 @@ def flat(promises):
 
 def test_no_promise_is_broken(present):
     now = flat(present)
-    broken = {
-        name: f"was {was}, is {now.get(name)}"
+    broken = [
+        f"{name}\n  was {was}\n  is {now.get(name)}\n"
         for name, was in flat(promised()).items()
         if breaks(was, now.get(name))
-    }
+    ]
     assert not broken, (
-        f"this breaks a promise: it needs a new version and a line in CHANGELOG.md (CONTRIBUTING.md, Versions). Keep "
-        f"the old name working, or, where the break is meant, write the new promise: {STORE}"
+        "this breaks a promise: it needs a new version and a line in CHANGELOG.md (CONTRIBUTING.md, Versions). Keep "
+        f"the old name working; or, if the break is meant, write the new promise: {STORE}\n{''.join(broken)}"
     )
 
 
 def test_every_promise_is_written_down(present):
-    new = {name: what for name, what in flat(present).items() if flat(promised()).get(name) != what}
-    assert not new, f"new public names or options: {STORE}, then look at the difference"
+    written = flat(promised())
+    new = [f"{name}\n  {what}\n" for name, what in flat(present).items() if written.get(name) != what]
+    assert not new, f"write it down: {STORE}, then look at the difference\n{''.join(new)}"
 
 
 @pytest.mark.parametrize(
