@@ -70,7 +70,7 @@ def breaks(was: str, now: str | None) -> bool:
 
 
 def _parts(text: str) -> list[str]:
-    return text[1:-1].split(", ")
+    return [part for part in text[1:-1].split(", ") if part]
 
 
 def _by_kind(parameters: list[str]) -> tuple[list[str], list[str]]:
