@@ -21,6 +21,8 @@ from rga.io.atomic_write import atomic_write
 from rga.io.bars import tqdm
 from rga.models import ReIDModel
 
+__all__ = ["Found", "Index", "build_index", "fingerprint", "load_index"]
+
 logger = logging.getLogger(__name__)
 
 FORMAT = 1

@@ -8,6 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+__all__ = ["capture", "evaluating"]
+
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:

@@ -139,7 +139,8 @@ class RelationScore(nn.Module):
 class SpatialRGA(nn.Module):
     """RGA-S (section 3.2): the nodes are the H*W positions, a node's features its C channels. (B, C, H, W) -> same.
 
-    init_gates: see `make_gate`. ablation: relations, feature, embedding of `RelationScore`.
+    channels: C. size: (H, W). reduction: bottleneck ratio, as in `RelationScore`. init_gates: see `make_gate`.
+    ablation: relations, feature, embedding of `RelationScore`.
     """
 
     def __init__(
@@ -170,7 +171,7 @@ class SpatialRGA(nn.Module):
 class ChannelRGA(nn.Module):
     """RGA-C (section 3.3): the nodes are the C channels, a node's features its H*W values. (B, C, H, W) -> same.
 
-    Its arguments are those of `SpatialRGA`.
+    channels, size, reduction, init_gates, ablation: as in `SpatialRGA`.
     """
 
     def __init__(

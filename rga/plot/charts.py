@@ -153,7 +153,8 @@ def histograms(
 ) -> Figure:
     """The distributions of several samples over one axis, each with area 1 and its mean as a triangle on the axis.
 
-    mark: (name, value) of a vertical line, such as a threshold. Of an empty sample only the name is shown; ValueError
+    values: {name: sample}. xlabel, title: words. bins: of all samples together. mark: (name, value) of a vertical line,
+    such as a threshold. Of an empty sample only the name is shown; ValueError
     if all are.
     """
     arrays = {name: as_numpy(torch.as_tensor(v)).ravel() for name, v in values.items()}

@@ -20,6 +20,8 @@ from rga.training.checks import check_division, check_rate
 from rga.training.loop import fit
 from rga.training.lr_schedule import paper_schedule, short_schedule
 
+__all__ = ["Recipe", "knobs"]
+
 logger = logging.getLogger(__name__)
 
 SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
@@ -133,6 +135,7 @@ class Recipe:
 
     @property
     def checkpoint(self) -> Path:
+        """The file of the last checkpoint: checkpoint.pt in `out`."""
         return self.out / "checkpoint.pt"
 
     def load_data(self) -> Splits:

@@ -15,6 +15,8 @@ from rga.models import ATTENTION, STAGES, ReIDModel, create_model
 from rga.models.reid import by_hand
 from rga.models.weights_files import differences, safe_load
 
+__all__ = ["kept", "load_model", "load_training", "restore", "save"]
+
 FORMAT = 1
 
 

@@ -24,4 +24,5 @@ class Log:
 
     @property
     def ends_epoch(self) -> bool:
+        """Whether this step is the last of its epoch."""
         return self.step * self.epochs == self.epoch * self.steps

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+__all__ = ["batch_hard", "check_pairs", "hardest", "identity_loss", "pairwise_euclidean", "triplet_loss"]
+
 
 def identity_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.1) -> Tensor:
     """Label-smoothed cross-entropy (Szegedy et al., 2016, section 7): logits (B, M), labels (B,) -> scalar."""
