@@ -93,6 +93,17 @@ def test_it_gets_full_precision_whatever_the_networks(samples):
     assert seen == {torch.float32, False, "highest"}
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("options", [{}, {"graphs": True}], ids=str)
+def test_on_a_gpu_its_weights_move_there_and_train_alike(samples, options):
+    on_cpu, on_gpu = Proxies(), Proxies()
+    cpu, _ = fit(samples, loss=on_cpu)
+    gpu, _ = fit(samples, network().cuda(), loss=on_gpu, **options)
+    assert on_gpu.proxies.is_cuda
+    assert [log.loss for log in gpu] == pytest.approx([log.loss for log in cpu], rel=1e-3)
+    torch.testing.assert_close(on_gpu.proxies.cpu(), on_cpu.proxies, rtol=1e-3, atol=1e-3)
+
+
 def test_a_resumed_run_is_the_run_without_interruption_its_loss_too(samples, tmp_path):
     path, straight, cut = tmp_path / "run.pt", Proxies(), Proxies()
     expected, model = fit(samples, p=2, epochs=4, loss=straight)
