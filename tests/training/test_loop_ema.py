@@ -1,5 +1,7 @@
 """`rga.fit` with an average of the weights: the formula, saved, resumed; the network trains as without it."""
 
+import signal
+
 import pytest
 import torch
 from helpers.pages import code_of
@@ -54,6 +56,18 @@ def test_a_resumed_average_is_that_of_the_whole_run(samples, tmp_path):
         logs = list(rga.fit(model, samples, **options, ema=ema, resume=True))
         assert sum(log.held for log in logs) == saved
         torch.testing.assert_close(ema.state_dict(), straight.state_dict(), rtol=0, atol=0)
+
+
+def test_a_stop_in_the_middle_of_an_epoch_saves_both_after_the_same_step(samples, tmp_path):
+    model, options = network(), OPTIONS | {"path": tmp_path / "run.pt"}
+    ema = average(model)
+    with pytest.raises(KeyboardInterrupt):
+        for log in rga.fit(model, samples, **options, ema=ema):
+            if log.step == 2:
+                signal.raise_signal(signal.SIGINT)
+    saved = checkpoint.load_training(tmp_path / "run.pt")
+    assert len(saved["logs"]) == saved["ema"]["n_averaged"] == 3
+    torch.testing.assert_close(saved["ema"], dict(ema.state_dict()), rtol=0, atol=0)
 
 
 def test_it_may_begin_with_a_resumed_run_which_is_said(samples, tmp_path, caplog):
