@@ -138,7 +138,7 @@ def test_no_table_stands_on_two_pages():
 
 def test_the_options_that_docs_training_explains_exist():
     page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    foreign = {"signal", "requeue", "shutdown_timeout"}  # of Slurm and torchrun
+    foreign = {"signal", "requeue", "shutdown_timeout", "like"}  # of Slurm and torchrun; no setting
     named = {name.replace("-", "_") for name in re.findall(r"`--([a-z-]+)", page)}
     assert named - foreign <= Recipe.__dataclass_fields__.keys()
 
