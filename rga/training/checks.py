@@ -1,7 +1,5 @@
 """What `rga.fit` refuses before it trains, and what it says when the loss becomes NaN."""
 
-import dis
-import inspect
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Real
@@ -42,7 +40,7 @@ def check_fit(
     check_saving(path, save_every, keep, resume)
     check_division(p, accumulate)
     check_rate("gate_lr", gate_lr)
-    check_loss(loss, model)
+    check_loss(loss)
     check_ema(ema, model)
     check_compile(model, compile)
     if graphs:
@@ -68,8 +66,8 @@ def check_rate(name: str, value: float) -> None:
         raise ValueError(f"{name} must be a number above 0, got {value!r}.")
 
 
-def check_loss(loss: Loss | None, model: ReIDModel) -> None:
-    """ValueError for a loss whose weights would not be trained, or not alike in every process."""
+def check_loss(loss: Loss | None) -> None:
+    """ValueError for a loss that is none, or has weights that several processes would not train alike."""
     if loss is not None and not callable(loss):
         raise ValueError(f"loss must be None or a callable (output, labels) -> scalar, got {loss!r}.")
     if trained_weights(loss) and distributed.world_size() > 1:
@@ -77,16 +75,6 @@ def check_loss(loss: Loss | None, model: ReIDModel) -> None:
             f"{type(loss).__name__} has weights of its own, which several processes would not keep equal: train in one "
             "process, or take a loss without weights."
         )
-    if inspect.isfunction(loss):  # a module that a function calls is out of the optimizer's sight
-        loads = {word.argval for word in dis.get_instructions(loss) if word.opname == "LOAD_GLOBAL"}
-        used = inspect.getclosurevars(loss)  # its globals hold the names of attributes, too
-        values = used.nonlocals | {name: used.globals[name] for name in loads & used.globals.keys()}
-        for name, value in values.items():
-            if set(trained_weights(value)) - set(model.parameters()):
-                raise ValueError(
-                    f"the loss calls {name}, whose weights would not be trained: make the loss an nn.Module that holds "
-                    f"it (docs/training.md, another loss), or freeze it by {name}.requires_grad_(False)."
-                )
 
 
 def check_reached(model: ReIDModel) -> None:

@@ -117,8 +117,7 @@ def fit(
     Raises:
         ValueError: labels that do not fit the network; p that cannot be divided as asked for; graphs on anything but
             one GPU; a checkpoint of other batches or more epochs; a loss or weights that become NaN or Inf. Nothing is
-            saved then, so the last checkpoint is a good one. A loss that is no scalar, or whose weights would not be
-            trained; an ema of another network.
+            saved then, so the last checkpoint is a good one. A loss that is no scalar; an ema of another network.
     """
     device = next(model.parameters()).device
     checks.check_fit(

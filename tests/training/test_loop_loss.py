@@ -154,18 +154,10 @@ def test_the_weights_of_its_own_have_to_be_numbers_to_be_saved(samples, tmp_path
     assert len(checkpoint.load_training(tmp_path / "run.pt")["logs"]) == 1
 
 
-hidden = Proxies()
-feature = Proxies()  # of the same name as a field of the output, which is no use of it
-
-
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
         ("cross-entropy", "loss must be None or a callable .* got 'cross-entropy'"),
-        (
-            lambda output, labels: hidden(output, labels),
-            "the loss calls hidden, whose weights would not be trained",
-        ),
         (lambda output, labels: output.feature.square().mean(1), r"a scalar tensor, .* got shape \(12,\)"),
         (lambda output, labels: 0.5, "a scalar tensor, such as a mean, got float"),
         (lambda output, labels: output.logits.sum() * torch.nan, r"the loss became nan at step 1, epoch 1"),
@@ -174,18 +166,6 @@ feature = Proxies()  # of the same name as a field of the output, which is no us
 def test_losses_that_cannot_be(samples, loss, message):
     with pytest.raises(ValueError, match=message):
         fit(samples, loss=loss)
-
-
-def test_a_loss_in_a_closure_is_seen_and_a_frozen_one_is_no_fault(samples):
-    inner = Proxies()
-
-    def loss(output, labels):
-        return inner(output, labels)
-
-    with pytest.raises(ValueError, match="the loss calls inner, .* freeze it by inner.requires_grad_"):
-        fit(samples, loss=loss)
-    inner.requires_grad_(False)
-    assert len(fit(samples, loss=loss, epochs=1)[0]) == 1
 
 
 def train(samples, loss, options):
