@@ -40,7 +40,7 @@ def quick(**changes: object) -> Recipe:
     if torch.cuda.is_available():
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        has_bf16 = cpu_has_bfloat16() and changes.get("backbone") != "mobilenet_v2"
+        has_bf16 = cpu_has_bfloat16() and "mobilenet" not in str(changes.get("backbone"))
     settings = {
         "profile": "quick",
         "dataset": "synthetic",
