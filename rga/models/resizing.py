@@ -61,7 +61,7 @@ def resize(model: nn.Module, size: Grid) -> nn.Module:
             if hasattr(backbone := getattr(resized, "backbone", None), "set_input_size"):
                 backbone.set_input_size(tuple(size))
             _move_all(resized, attentions, size)
-        except (AssertionError, RuntimeError) as error:
+        except (AssertionError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"this network cannot be moved to images of {size[0]} × {size[1]}: {error} Choose another size, or "
                 "build a network with it and train that."

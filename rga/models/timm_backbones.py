@@ -141,8 +141,9 @@ def _pretrained(name: str, options: dict) -> nn.Module:
         return timm.create_model(name, pretrained=True, **options)
     except OSError as error:
         raise FileNotFoundError(
-            f"expected to download timm's weights of {name} ({source}), got: {error} Fetch that file (model.safetensors) "
-            "on a machine with a network and pass its path as weights=, or copy that machine's cache of the hub."
+            f"expected to download timm's weights of {name} ({source}), got: {error} "
+            "Fetch that file (model.safetensors) on a machine with a network and pass its path as weights=, or copy "
+            "that machine's cache of the hub."
         ) from error
     except Exception as error:  # as in safe_load
         raise ValueError(

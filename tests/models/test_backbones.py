@@ -114,7 +114,8 @@ def test_searches(samples, tmp_path):
     assert load_index(tmp_path / "x.index", checkpoint.load_model(tmp_path / "x.pt")).paths == index.paths
 
 
-@pytest.mark.filterwarnings("ignore:.*searchsorted:UserWarning")  # PyTorch's hint to timm's resampling
+@pytest.mark.filterwarnings("ignore:.*searchsorted:UserWarning")  # of PyTorch, on how timm resamples
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence:UserWarning")
 @pytest.mark.parametrize("backbone", ["timm/convnext_atto", *FIXED])
 def test_moves_to_another_size(backbone, tmp_path):
     """And a checkpoint of the moved network loads; the same size changes nothing."""
