@@ -1,7 +1,7 @@
 """Files of weights: read without running code, and taken out of the wrappings in which other projects save them."""
 
 import hashlib
-import importlib
+import importlib.util
 import pickle
 import re
 import reprlib
@@ -54,8 +54,10 @@ def safe_load(path: Path, expected: str, mmap: bool = False) -> Any:
     expected: what the file should be, in words. mmap: tensors are read from the file when they are used. Raises
     ValueError for a file that cannot be read.
     """
+    if path.suffix == ".safetensors" and importlib.util.find_spec("safetensors") is None:
+        raise ValueError(f'{path} needs safetensors, which comes with timm: pip install "rga[timm]".')
     try:
-        if path.suffix == ".safetensors":  # of the Hugging Face Hub; comes with timm
+        if path.suffix == ".safetensors":  # the format of the Hugging Face Hub
             return importlib.import_module("safetensors.torch").load_file(path)
         with torch.serialization.safe_globals(_NUMBERS):
             return _current_names(torch.load(path, map_location="cpu", weights_only=True, mmap=mmap))

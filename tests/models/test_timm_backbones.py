@@ -1,5 +1,6 @@
 """timm's names, weights and normalisation: its own loading, from its cache and from files, or a clear error."""
 
+import importlib.util
 import sys
 
 import pytest
@@ -52,6 +53,13 @@ def test_without_timm(monkeypatch, tmp_path):
         ):
             use()
     network("resnet18")
+
+
+def test_without_safetensors(monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    (tmp_path / "net.safetensors").touch()
+    with pytest.raises(ValueError, match=r"net.safetensors needs safetensors, .*pip install \"rga\[timm\]\""):
+        network("resnet18", tmp_path / "net.safetensors")
 
 
 @pytest.fixture
