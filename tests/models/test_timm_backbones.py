@@ -80,6 +80,8 @@ def put(hub, state, name):
     return snapshot / "model.safetensors"
 
 
+@pytest.mark.filterwarnings("ignore:.*searchsorted:UserWarning")  # of PyTorch, on how timm resamples
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence:UserWarning")
 @pytest.mark.parametrize(
     ("name", "tag", "same"),
     [
@@ -87,6 +89,7 @@ def put(hub, state, name):
         ("convnext_atto", "d2_in1k", "head.norm.weight"),
         ("mobilenetv3_small_050", "lamb_in1k", "conv_head.weight"),
         ("vit_tiny_patch16_224", "augreg_in21k_ft_in1k", "norm.weight"),
+        ("swin_tiny_patch4_window7_224", "ms_in1k", "norm.weight"),
     ],
 )
 def test_imagenet_is_timms_own_file(hub, name, tag, same):
