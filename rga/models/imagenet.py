@@ -37,7 +37,10 @@ def load_imagenet(network: nn.Module, name: str, weights: WeightsFile | str | No
             ) from None
         described = f"ImageNet ({source})"
     else:
-        state, described = backbone_state(weights)
+        state, wrapped = backbone_state(weights)
+        described = f"ImageNet file {weights.described}"
+        if wrapped:
+            described = f"weights file {weights.described}, {wrapped}"
     network.load_state_dict(_match(state, network.state_dict(), described), strict=False)
     return described
 

@@ -82,7 +82,7 @@ def create_timm(
     described = "random initialisation (no pretraining)"
     if weights == "imagenet":
         network = _pretrained(name, options)
-        described = f"ImageNet (timm/{name.partition('.')[0]}.{network.pretrained_cfg.get('tag', '')})"
+        described = f"pretrained (timm/{name.partition('.')[0]}.{network.pretrained_cfg.get('tag', '')})"
     elif weights is not None:
         network, described = _from_file(name, options, weights)
     network.reset_classifier(0)
@@ -156,7 +156,8 @@ def _from_file(name: str, options: dict, file: WeightsFile) -> tuple[nn.Module, 
     """With the weights in a file, strictly: the network gets the classifier that the file has, or none."""
     import timm
 
-    state, described = backbone_state(file)
+    state, wrapped = backbone_state(file)
+    described = f"weights file {file.described}" + (f", {wrapped}" if wrapped else "")
     state = {key: tensor for key, tensor in state.items() if not key.startswith(f"{RENORMALISE}.")}
     heads = timm.get_pretrained_cfg(name).classifier or ()
     head = state.get(f"{heads if isinstance(heads, str) or not heads else heads[0]}.weight")
@@ -164,13 +165,15 @@ def _from_file(name: str, options: dict, file: WeightsFile) -> tuple[nn.Module, 
     overlay = {"state_dict": state, "num_classes": classes, "label_offset": 0, "custom_load": False}
     options = options | {"num_classes": classes}
     try:
-        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options), described
+        network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
     except Exception:  # timm's filters of old names may stumble over any file
         expected = timm.create_model(name, **options).state_dict()
         raise ValueError(
             f"{described} does not fit this backbone: expected {len(expected)} tensors, got {len(state)}; "
             f"{differences(state, expected)}. Choose the backbone that the file was saved from."
         ) from None
+    del network.pretrained_cfg["state_dict"]  # a second copy of the weights
+    return network, described
 
 
 def _timm(backbone: str) -> ModuleType:

@@ -115,16 +115,13 @@ def unwrap(content: Any, prefixes: Iterable[str] = PARALLEL) -> tuple[dict[str, 
 
 
 def backbone_state(file: WeightsFile) -> tuple[dict[str, Tensor], str]:
-    """The state dict of a backbone in a file, and which file that was, in words. ValueError if it holds none."""
+    """The state dict of a backbone in a file, and what was taken off around it. ValueError if it holds none."""
     state, wrapped = unwrap(file.content, (*PARALLEL, *BACKBONES))
     if not state:
         raise ValueError(
             f"expected a state dict (names -> tensors) in {file.described}, got {reprlib.repr(file.content)}."
         )
-    return (
-        state,
-        f"weights file {file.described}, {wrapped}" if wrapped else f"ImageNet file {file.described}",
-    )
+    return state, wrapped
 
 
 def differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:

@@ -96,7 +96,7 @@ def test_imagenet_is_timms_own_file(hub, name, tag, same):
     theirs = pretrained(name)
     put(hub, theirs.state_dict(), f"{name}.{tag}")
     model = network(f"timm/{name}", "imagenet", "cbam")
-    assert model.config["weights"] == f"ImageNet (timm/{name}.{tag})"
+    assert model.config["weights"] == f"pretrained (timm/{name}.{tag})"
     assert torch.equal(model.backbone.state_dict()[same], theirs.state_dict()[same])
     ours = {key for key in model.backbone.state_dict() if "attached" not in key and ".spatial." not in key}
     assert not {key for key in theirs.state_dict() if key not in ours} - {
@@ -152,7 +152,8 @@ def test_files(kind, tmp_path):
     model = network(VIT, file, "cbam")
     assert torch.equal(model.backbone.state_dict()["norm.weight"], theirs.state_dict()["norm.weight"])
     assert model.backbone.pos_embed.shape == (1, 1 + 4 * 2, 192)
-    assert file.name in model.config["weights"]
+    assert model.config["weights"].startswith(f"weights file {file.name} (sha256 ")
+    assert "state_dict" not in model.backbone.pretrained_cfg
 
 
 def test_files_that_do_not_fit(tmp_path):
