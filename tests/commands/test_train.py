@@ -14,6 +14,7 @@ import pytest
 from rga import data, runs
 from rga.__main__ import main
 from rga.runs.recipes import Recipe
+from rga.training.checkpoint import load_model
 
 SMALL = "--size 64x32 -p 4 -k 2 --epochs 2 --precision fp32 --attention none".split()
 
@@ -31,6 +32,16 @@ def test_trains_and_reports(cuhk03, tmp_path, capsys, monkeypatch):
     assert report["settings"]["size"] == [64, 32] and report["settings"]["out"].endswith("/run")
     assert list(json.loads((tmp_path / "run" / "scores.json").read_text())) == ["1", "2"]
     assert {"checkpoint.pt", "best.pt", "log.csv"} <= {file.name for file in (tmp_path / "run").iterdir()}
+
+
+def test_backbones_of_timm(cuhk03, tmp_path, capsys):
+    pytest.importorskip("timm")
+    run = arguments(cuhk03, "--out", str(tmp_path / "run"), "--epochs", "1")
+    assert main([*run, "--backbone", "timm/resnet10t"]) == 0
+    assert load_model(tmp_path / "run" / "checkpoint.pt").config["backbone"] == "timm/resnet10t"
+    capsys.readouterr()
+    assert main([*run, "--backbone", "timm/resnet10x", "--root", str(tmp_path / "absent")]) == 1
+    assert "unknown backbone 'timm/resnet10x'" in capsys.readouterr().err  # before the data are looked for
 
 
 def test_resumes(cuhk03, tmp_path, capsys):
