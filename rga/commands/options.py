@@ -18,6 +18,7 @@ import torch
 
 from rga import data
 from rga.data import Splits
+from rga.device.cpu_threads import use_idle_cores
 from rga.metrics import rerank
 from rga.models import ReIDModel
 from rga.training import checkpoint
@@ -177,6 +178,8 @@ def load_network(args: argparse.Namespace) -> ReIDModel:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # which of them depends on how torch was built
         raise ValueError(f"there is no device {device!r} here: {error}") from error
+    if torch.device(device).type == "cpu":
+        use_idle_cores()
     return checkpoint.load_model(args.checkpoint).to(device)
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rga.course.errors import describe
+from rga.device.cpu_threads import use_idle_cores
 from rga.training.progress import progress as progress
 from rga.version import __version__
 
@@ -30,7 +31,7 @@ STYLE = {
 
 
 def setup(namespace: dict, known: type | Iterable[str] = ()) -> dict:
-    """Set up a notebook: logging to the cell's output, one figure style, parameters checked.
+    """Set up a notebook: logging to the cell's output, one figure style, parameters checked, a thread per idle core.
 
     For the third cell: `given = notebook.setup(globals(), Recipe)`. Prints a line that is the same on every
     machine. Returns, and raises, what `parameters` does.
@@ -44,6 +45,7 @@ def setup(namespace: dict, known: type | Iterable[str] = ()) -> dict:
     log.setLevel(logging.INFO)
     log.propagate = False
     log.handlers = [logging.StreamHandler(sys.stdout)]  # stderr is never stored; one, however often called
+    use_idle_cores()
     profile = namespace.get("profile")
     print(f"rga {__version__}" + (f" · profile {profile}" if profile else ""))
     return given

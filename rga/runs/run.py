@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rga.data import Splits, normalise, stack_images
-from rga.device import cpu_memory, distributed
+from rga.device import cpu_memory, cpu_threads, distributed
 from rga.evaluation import Evaluation, evaluate
 from rga.io.json_files import write_json
 from rga.io.provenance import provenance
@@ -38,10 +38,12 @@ def train(recipe: Recipe, model: ReIDModel, splits: Splits) -> Iterator[Log]:
     Raises ValueError, before anything is touched, if that was not asked for (`rga.runs.out_folder`), or if another
     process is writing there; and what `rga.fit` raises, KeyboardInterrupt after a signal to stop included.
 
-    On a CPU the process keeps the memory that it frees (`rga.device.cpu_memory`).
+    On a CPU the process keeps the memory that it frees (`rga.device.cpu_memory`), and computes with as many threads as
+    cores are idle when it starts (`rga.device.cpu_threads`).
     """
     if next(model.parameters()).device.type == "cpu":
         cpu_memory.keep_memory()
+        cpu_threads.use_idle_cores()
     first, begun = distributed.rank() == 0, False
     with ExitStack() as stack:
         if first:
