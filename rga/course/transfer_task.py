@@ -4,9 +4,6 @@ Pictures and handwritings are those of `rga.data.cued_digits` (scikit-learn's, n
 mark stands in its small field where the digit that is meant stands among the three.
 """
 
-import copy
-from collections.abc import Callable, Iterable, Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,7 +17,9 @@ from rga.training.step import parameter_groups
 
 BATCH, LR = 32, 3e-3  # of Adam at its highest: one cycle, a fifth of it warm-up
 GATE_MULTIPLE = 20  # times LR: the rate of the zero-initialised last layer of an attention
-DISTRACTORS = 0.5  # the chance of each other digit to be in a training picture; in a test picture all three are
+DISTRACTORS = (
+    0.5  # the chance of each other digit to be in a training picture; in a test picture all three are
+)
 
 
 def create_network() -> ResNet:
@@ -70,26 +69,6 @@ def accuracy(network: nn.Module, distractors: float = 1, size: Size = SIZE, coun
     with evaluating(network):
         found = torch.cat([network(_input(some, size)).argmax(1) for some in batch.images.split(250)])
     return (found == batch.labels).double().mean().item()
-
-
-def paired_runs(
-    network: nn.Module,
-    variants: Mapping[str, Callable[[nn.Module], nn.Module]],
-    seeds: Iterable[int],
-    steps: int,
-) -> dict[str, dict[int, float]]:
-    """{variant: {seed: accuracy}}: each variant trained from the same weights, on the same pictures for a seed.
-
-    network: the start, which stays as it is. variants: {name: what is done to a copy of it before}; the seed decides
-    the random weights of what is added, too.
-    """
-    scores = {name: {} for name in variants}
-    for seed in seeds:
-        for name, prepare in variants.items():
-            torch.manual_seed(seed)
-            changed = prepare(copy.deepcopy(network))
-            scores[name][seed] = accuracy(train(changed, steps, seed))
-    return scores
 
 
 def _input(images: Tensor, size: Size) -> Tensor:

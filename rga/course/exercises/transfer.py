@@ -37,7 +37,9 @@ def check_gate(answer: Callable[[int], nn.Module]) -> str:
     if torch.equal(got, 0.5 * x):
         return "stage 2, identity: the output is half of x. Hint: the sigmoid of 0 is 0.5; multiply it by 2."
     if torch.equal(got, 2 * x):
-        return "stage 2, identity: the output is twice x. Hint: a gate of 1 multiplies x, it is not added to it."
+        return (
+            "stage 2, identity: the output is twice x. Hint: a gate of 1 multiplies x, it is not added to it."
+        )
     if not torch.equal(got, x):
         far = (got - x).abs().max()
         return (
@@ -109,7 +111,9 @@ def check_on_map(answer: Callable[[Tensor, Callable[[Tensor], Tensor], Grid, int
         return "stage 1, it runs: f was not called. Hint: f(map) is the map that goes back into the tokens."
     if seen[0].shape != exact.shape:
         swapped = tuple(seen[0].shape) == (2, channels, *grid[::-1])
-        hint = "grid is (height, width), in this order." if swapped else "channels come before height and width."
+        hint = (
+            "grid is (height, width), in this order." if swapped else "channels come before height and width."
+        )
         return f"stage 2, map: expected {tuple(exact.shape)}, got {tuple(seen[0].shape)}. Hint: {hint}"
     if torch.equal(seen[0], tokens[:, special:].reshape(exact.shape)):
         return (
@@ -117,7 +121,9 @@ def check_on_map(answer: Callable[[Tensor, Callable[[Tensor], Tensor], Grid, int
             "memory; first transpose (B, H W, C) to (B, C, H W)."
         )
     if torch.equal(seen[0], tokens[:, :-special].mT.reshape(exact.shape)):
-        return "stage 2, map: the special token is in it. Hint: special tokens come first; tokens[:, special:]."
+        return (
+            "stage 2, map: the special token is in it. Hint: special tokens come first; tokens[:, special:]."
+        )
     if not torch.equal(seen[0], exact):
         return (
             "stage 2, map: the shape is right, the numbers are not. Hint: position r · W + c of the tokens is row r, "
@@ -133,12 +139,16 @@ def check_on_map(answer: Callable[[Tensor, Callable[[Tensor], Tensor], Grid, int
     if not torch.equal(got, expected):
         return "stage 3, back: the positions are mixed up. Hint: (B, C, H, W) -> flatten(2) -> transpose."
     if not torch.equal(given, tokens):
-        return "stage 4, in place: the tokens that were given have changed. Hint: torch.cat makes a new tensor."
+        return (
+            "stage 4, in place: the tokens that were given have changed. Hint: torch.cat makes a new tensor."
+        )
     wide = torch.randn(1, 3 + 8, 4)
     try:
         kept = answer(wide.clone(), lambda x: x, (4, 2), 3)
     except Exception as error:
-        return f"stage 5, other numbers: {describe(error)}. Hint: use grid and special, no numbers of your own."
+        return (
+            f"stage 5, other numbers: {describe(error)}. Hint: use grid and special, no numbers of your own."
+        )
     if kept is None or not torch.equal(kept, wide):
         return "stage 5, other numbers: f(x) = x must change nothing, with three special tokens, too."
     return "all stages passed"
@@ -183,7 +193,9 @@ def check_insert(answer: Callable[[nn.Module, str, nn.Module], nn.Module]) -> st
     if torch.equal(got, before):
         return "stage 2, it acts: the output is as before. Hint: what the hook returns replaces the output; return it."
     if not torch.allclose(got, after, atol=1e-5):
-        return "stage 2, it acts: another output was expected. Hint: attention(output) takes the output's place."
+        return (
+            "stage 2, it acts: another output was expected. Hint: attention(output) takes the output's place."
+        )
     names = network.state_dict().keys()
     if renamed := sorted(plain.state_dict().keys() - names):
         return (

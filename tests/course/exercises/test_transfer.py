@@ -9,7 +9,12 @@ from rga.course.exercises.verdict import PASSED
 
 
 def gate(
-    zeros=("last",), bias=0.0, last=lambda z: 2 * z.sigmoid(), mean=(2, 3), where=lambda x, a: x * a, cut=False
+    zeros=("last",),
+    bias=0.0,
+    last=lambda z: 2 * z.sigmoid(),
+    mean=(2, 3),
+    where=lambda x, a: x * a,
+    cut=False,
 ):
     """A class Gate with one part made another way."""
 
