@@ -102,13 +102,15 @@ def step(name: str, limit: int, tiny: bool, variant: str, precision: str, mode: 
 def steps(tiny: bool) -> list[Stage]:
     """A training step and inference of each network, as train_step.py measures them."""
     order = [("bf16", "graphs", v, FULL) for v in ("plain", "rga_sc")]
-    order += [("bf16", "attention", "rga_sc", FULL), ("bf16", "graphs", "literal", FULL)]
+    order += [("bf16", "attention", "rga_sc", FULL), ("bf16", "graphs", "tiled", FULL)]
+    order += [("bf16", "attention", "tiled", FULL), ("bf16", "graphs", "literal", FULL)]
     order += [("bf16", "eager", v, FULL) for v in ("plain", "rga_sc", "literal")]
     order += [("fp32", "graphs", v, FULL) for v in ("plain", "rga_sc")]
     order += [("fp32", "attention", "rga_sc", FULL), ("fp32", "graphs", "literal", FULL)]
     order += [("fp32", "eager", v, FULL) for v in ("plain", "rga_sc", "literal")]
     order += [("bf16", "graphs", v, LARGE) for v in ("plain", "rga_sc")]
-    order += [("bf16", "attention", "rga_sc", LARGE), ("bf16", "graphs", "literal", LARGE)]
+    order += [("bf16", "attention", "rga_sc", LARGE), ("bf16", "graphs", "tiled", LARGE)]
+    order += [("bf16", "graphs", "literal", LARGE)]
     return [
         step(
             f"steps-{precision}{'-384' * (size is LARGE)}-{mode}-{variant}",

@@ -41,7 +41,7 @@ from rga.device.precision import PRECISIONS, autocast, matmul_precision
 from rga.device.regional_compile import CompiledRegions
 from rga.io.json_files import write_json
 from rga.io.provenance import provenance
-from rga.models import RGA, create_model
+from rga.models import RGA, RelationScore, create_model
 from rga.models.attaching import attached
 from rga.models.literal_rga import LiteralRGA
 from rga.training.losses import batch_hard, identity_loss
@@ -66,6 +66,9 @@ def build(variant, size=(256, 128), backbone="resnet50"):
             if isinstance(module, RGA):
                 model.set_submodule(name, LiteralRGA(module))
                 model.get_submodule(name).is_attached = True
+    for module in model.modules():
+        if isinstance(module, RelationScore):
+            module.tiled = variant == "tiled"
     return model.train()
 
 

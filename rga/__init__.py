@@ -1,4 +1,7 @@
-"""Relation-aware global attention for person re-identification: the paper's networks, trained, measured and seen."""
+"""Relation-aware global attention for person re-identification: the paper's networks, trained, measured and seen.
+
+What is public, and promised to stay, is listed in docs/api/public_names.json; docs/api explains it by examples.
+"""
 
 import importlib
 

@@ -25,6 +25,8 @@ from rga.metrics import (
 from rga.models import ReIDModel
 from rga.models.hooks import evaluating
 
+__all__ = ["Embeddings", "Evaluation", "embed", "evaluate"]
+
 
 class Embeddings(NamedTuple):
     """Features of N images, on the CPU, in the order of the images."""

@@ -21,6 +21,8 @@ from rga.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from rga.io.atomic_write import atomic_write
 from rga.models import Output, ReIDModel
 
+__all__ = ["Embedder", "Exported", "to_onnx", "to_torch"]
+
 TOLERANCE = 1e-4  # the largest absolute difference in any component of an L2-normalised feature
 BATCHES = (1, 5)  # batch sizes of the comparison
 INPUT = "images"
@@ -97,10 +99,10 @@ def to_onnx(
         (features,) = session.run(None, {"images": images})
         about = json.loads(session.get_modelmeta().custom_metadata_map["rga"])
 
-    path: its name ends in .onnx. output, normalised: see `Embedder`. about: further metadata, JSON. The opset is the
-    default of `torch.onnx.export`. Needs onnx, onnxscript and onnxruntime. Raises ValueError if they are not
-    installed, for another path or output, and if onnxruntime's features differ from the network's by more than
-    TOLERANCE; then no file is written, nor an older one replaced.
+    model: from `create_model` or `load_model`. path: its name ends in .onnx. output, normalised: see `Embedder`. about:
+    further metadata, JSON. The opset is the default of `torch.onnx.export`. Needs onnx, onnxscript and onnxruntime.
+    Raises ValueError if they are not installed, for another path or output, and if onnxruntime's features differ from
+    the network's by more than TOLERANCE; then no file is written, nor an older one replaced.
     """
     wanted = ("onnx", "onnxscript", "onnxruntime")
     if missing := [name for name in wanted if importlib.util.find_spec(name) is None]:
@@ -141,8 +143,8 @@ def to_torch(
         program = torch.export.load(path, extra_files=extra)
         features, about = program.module()(images), json.loads(extra["rga.json"])
 
-    `move_to_device_pass(program, "cuda")` of torch.export.passes moves it. Arguments and errors: see `to_onnx`, but
-    the file's name ends in .pt2, and no package is needed.
+    `move_to_device_pass(program, "cuda")` of torch.export.passes moves it. model, output, normalised, about and
+    errors: as in `to_onnx`. path: its name ends in .pt2. No package is needed.
     """
     path, network = _named(path, ".pt2"), Embedder(model, output, normalised)
     program = torch.export.export(network, (network.example(2),), dynamic_shapes=_any_batch(), strict=False)

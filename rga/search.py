@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,10 +15,15 @@ from torch import Tensor
 
 from rga.data.file_names import images_in, unreadable_in
 from rga.data.images import how_to_read, read_image
+from rga.data.scenes import scene_warning
 from rga.evaluation import embed
 from rga.io.atomic_write import atomic_write
 from rga.io.bars import tqdm
 from rga.models import ReIDModel
+
+__all__ = ["Found", "Index", "build_index", "fingerprint", "load_index"]
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 LARGE = 100_000  # images from which on faiss searches, where it is installed
@@ -114,6 +120,8 @@ def build_index(
 ) -> Index:
     """Build or update the index of all images in a folder and its subfolders, whatever their names.
 
+    Each image is to show one person. Where new images look like whole scenes (`rga.data.scenes`), a warning is logged.
+
     Args:
         model: the network that extracts the features.
         folder: the images.
@@ -149,6 +157,8 @@ def build_index(
         known = [(name, *stamp) for name, stamp in zip(old.paths, old.stamps.tolist(), strict=True)]
         features = [old.features]
     new = sorted(set(images) - set(known))
+    if warning := scene_warning([folder / name for name, *_ in new], f"images in {folder}"):
+        logger.warning("%s", warning)
     options = {"flip": flip, "batch_size": batch_size, "workers": workers}
     added, faults = _embed(model, folder, [name for name, *_ in new], **options)
     embedded = known + [image for image in new if image[0] not in faults]

@@ -10,7 +10,7 @@ from helpers.small_network import network
 from PIL import Image
 
 import rga
-from rga.data import read_image
+from rga.data import crop_boxes, read_image
 
 WORKERS_FORK = pytest.mark.filterwarnings(
     "ignore:.*fork:DeprecationWarning"
@@ -115,6 +115,15 @@ def test_grey_and_large_images(samples, tmp_path):
     assert torch.equal(rga.embed(model, [grey, large]).embedding, files)
     contiguous = torch.from_numpy(large).permute(2, 0, 1).contiguous()
     assert torch.equal(rga.embed(model, [contiguous, contiguous]).embedding, files[[1, 1]])
+
+
+def test_people_cut_out_of_a_frame_have_the_features_of_their_files(tmp_path):
+    model, frame = network().eval(), np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    boxes = [(10, 20, 70, 200), (100, 0, 133, 90), (250, 100, 320, 240)]
+    for number, (left, top, right, bottom) in enumerate(boxes):
+        Image.fromarray(frame[top:bottom, left:right]).save(tmp_path / f"{number}.png")
+    files = rga.embed(model, [tmp_path / f"{number}.png" for number in range(3)])
+    assert torch.equal(rga.embed(model, crop_boxes(frame, boxes)).embedding, files.embedding)
 
 
 def embed_of_every_kind(paths):

@@ -1,23 +1,25 @@
-"""What the package promises by name is there, by the old import paths too; importing is quiet and needs no notebook."""
+"""What the package promises is there, by the old import paths too, and explained; examples run; importing is quiet."""
 
+import dataclasses
+import doctest
+import enum
 import importlib
+import inspect
 import pkgutil
+import re
+import shutil
 import subprocess
 import sys
+from contextlib import chdir
 
 import pytest
+from store_public_names import FOLDER, TABLE, breaks, promised, public_modules, today, with_tables
 
 import rga
 
-WITH_ALL = [
-    "rga",
-    "rga.data",
-    "rga.data.synthetic",
-    "rga.metrics",
-    "rga.models",
-    "rga.plot",
-    "rga.runs.recipes",
-]
+MODULES = public_modules()
+PAGES = sorted(FOLDER.glob("*.md"))
+STORE = "python tests/store_public_names.py"
 
 # Every public name of version 0.1, by the path that it was imported from before modules moved into rooms.
 PROMISED = {
@@ -64,11 +66,171 @@ PROMISED = {
 }
 
 
-@pytest.mark.parametrize("name", WITH_ALL)
-def test_all_is_there(name):
+@pytest.fixture(scope="module")
+def present():
+    return today()
+
+
+def flat(promises):
+    return {f"{where}: {name}": what for where, names in promises.items() for name, what in names.items()}
+
+
+def test_no_promise_is_broken(present):
+    now = flat(present)
+    broken = [
+        f"{name}\n  was {was}\n  is {now.get(name)}\n"
+        for name, was in flat(promised()).items()
+        if breaks(was, now.get(name))
+    ]
+    assert not broken, (
+        "this breaks a promise: it needs a new version and a line in CHANGELOG.md (CONTRIBUTING.md, Versions). Keep "
+        f"the old name working; or, if the break is meant, write the new promise: {STORE}\n{''.join(broken)}"
+    )
+
+
+def test_every_promise_is_written_down(present):
+    written = flat(promised())
+    new = [f"{name}\n  {what}\n" for name, what in flat(present).items() if written.get(name) != what]
+    assert not new, f"write it down: {STORE}, then look at the difference\n{''.join(new)}"
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        None,
+        "property",
+        "(a, c, b=1, *, d=2)",  # another order
+        "(a, b=1, c, *, d=2)",
+        "(a, b=2, *, d=2)",  # another default
+        "(a, *, b=1, d=2)",  # by name only
+        "(a, b=1, *)",
+        "(a, b=1, *, d=2, e)",  # a new one that must be given
+        "(a, b=1, e, *, d=2)",
+    ],
+)
+def test_what_breaks_a_promise(now):
+    assert breaks("(a, b=1, *, d=2)", now)
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [("{a, b}", "{a}"), ("[a, b]", "[a, b, c]"), ("module x", "module y"), ("property", "(self)")],
+)
+def test_what_else_breaks_a_promise(was, now):
+    assert breaks(was, now)
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("(a, b=1, *, d=2)", "(a, b=1, c=(0,1), *, e=3, d=2)"),
+        ("(a)", "(a, *, e=3)"),
+        ("()", "(a=1)"),
+        ("(a)", "(a, **options)"),
+        ("{a, b}", "{c, b, a}"),
+        ("[a, b]", "[a, b]"),
+    ],
+)
+def test_what_keeps_a_promise(was, now):
+    assert not breaks(was, now)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_names_this_packages_own(name):
     module = importlib.import_module(name)
-    assert all(hasattr(module, public) for public in module.__all__)
     assert len(set(module.__all__)) == len(module.__all__)
+    for value in (getattr(module, each) for each in module.__all__):
+        assert not callable(value) or value.__module__.startswith("rga.")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MODULES if hasattr(importlib.import_module(name), "__path__")]
+)
+def test_what_a_public_package_defines_itself_is_in_its_all(name):
+    module = importlib.import_module(name)
+    own = {each for each, value in vars(module).items() if getattr(value, "__module__", None) == name}
+    assert {each for each in own if not each.startswith("_")} <= set(module.__all__)
+
+
+CALLABLES = {
+    f"{name}.{each}": getattr(importlib.import_module(name), each)
+    for name in MODULES
+    for each in importlib.import_module(name).__all__
+    if callable(getattr(importlib.import_module(name), each))
+}
+
+
+# The fields of these are explained beside themselves.
+FIELDS = {
+    name for name, value in CALLABLES.items() if dataclasses.is_dataclass(value) or hasattr(value, "_fields")
+}
+FUNCTIONS = sorted(
+    {name for name, value in CALLABLES.items() if not isinstance(value, enum.EnumType)} - FIELDS
+)
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_a_public_name_is_explained_in_words_of_its_own(name):
+    """Not in those that dataclass and NamedTuple write; methods, too, but for forward: its shapes are the class's."""
+    value = CALLABLES[name]
+    inside = {member: what for member, what in vars(value).items() if inspect.isfunction(what)}
+    inside |= {member: what for member, what in vars(value).items() if isinstance(what, property)}
+    silent = [member for member, what in inside.items() if member[0] != "_" and not what.__doc__]
+    assert value.__doc__ and not value.__doc__.startswith(f"{value.__name__}(")
+    assert set(silent) <= {"forward"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_more_than_three_arguments_are_explained_one_by_one(name):
+    arguments = inspect.signature(CALLABLES[name]).parameters
+    silent = [each for each in arguments if not re.search(rf"\b{each}\b", CALLABLES[name].__doc__)]
+    assert len(arguments) <= 3 or not silent
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_tensors_are_explained_by_their_shape(name):
+    """Such as (B, C, H, W) or (…, 3, height, width)."""
+    kinds = map(str, inspect.get_annotations(CALLABLES[name]).values())
+    if any(re.match(r"<class 'torch.Tensor'|.*(ndarray|Array)\b", kind) for kind in kinds):
+        assert re.search(r"\([^()]*\b([A-Z]|height)\b[^()]*\)", CALLABLES[name].__doc__)
+
+
+def test_every_package_is_promised_or_says_that_it_is_not():
+    for found in pkgutil.iter_modules(rga.__path__, "rga."):
+        if found.ispkg and found.name not in MODULES:
+            assert "The project's own" in importlib.import_module(found.name).__doc__, found.name
+
+
+def test_every_public_module_is_on_one_page():
+    on_pages = [found[2] for page in PAGES for found in TABLE.finditer(page.read_text(encoding="utf-8"))]
+    assert sorted(on_pages) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_tables_of_names_are_as_the_code(page):
+    text = page.read_text(encoding="utf-8")
+    assert text == with_tables(text), f"write them: {STORE}"
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """Those whom the examples load, drawn once."""
+    folder = tmp_path_factory.mktemp("drawn") / "people"
+    rga.data.load("synthetic", folder, identities=(4, 3), images_per_camera=2, workers=1)
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_examples_run(page, people, tmp_path):
+    """In an empty folder, one after the other, each with what it prints (... stands for anything)."""
+    shutil.copytree(people, tmp_path / "people")
+    code = "\n".join(
+        re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    )
+    example = doctest.DocTestParser().get_doctest(code, {}, page.name, str(page), 0)
+    with chdir(tmp_path):
+        done = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example)
+    assert done.attempted > 5 and not done.failed
 
 
 def test_every_promised_name_can_be_imported_as_before():

@@ -186,6 +186,20 @@ def test_many_images_are_embedded_in_chunks(model, folder, monkeypatch):
     torch.testing.assert_close(parts.features, whole.features)
 
 
+def test_new_images_that_look_like_scenes_are_said(model, folder, tmp_path, caplog):
+    build_index(model, folder, tmp_path / "index.pt")
+    assert not caplog.messages
+    for number in range(2):
+        Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(folder / f"frame {number}.jpg")
+    build_index(model, folder, tmp_path / "index.pt")  # two of six, but all of the new ones
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("rga.search", "WARNING")
+    assert record.getMessage().startswith(f"images in {folder} look like whole scenes: 2 of 2")
+    caplog.clear()
+    build_index(model, folder, tmp_path / "index.pt")
+    assert not caplog.messages
+
+
 def test_nothing_to_search_in(model, tmp_path):
     with pytest.raises(FileNotFoundError, match="expected a folder of images at .*nowhere"):
         build_index(model, tmp_path / "nowhere")

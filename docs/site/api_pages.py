@@ -1,7 +1,11 @@
-"""The API reference: a page for each module that readers import from, with everything that it makes public."""
+"""The API reference: a page for each module that readers import from, with everything that it makes public.
+
+The public modules are those of docs/api/public_names.json; the checkers of exercises are for the notebooks.
+"""
 
 import importlib
 import inspect
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -12,24 +16,23 @@ from sphinx.application import Sphinx
 import rga
 
 ROOT = Path(rga.__file__).parents[1]
-MODULES = [
-    *("rga", "rga.models", "rga.losses", "rga.schedule", "rga.metrics", "rga.plot"),
-    *("rga.search", "rga.export", "rga.runs", "rga.runs.recipe", "rga.runs.recipes"),
-    *("rga.data", "rga.data.synthetic", "rga.data.cuhk03", "rga.data.market1501", "rga.data.msmt17"),
-    *("rga.data.folder", "rga.data.doctor", "rga.data.sampler", "rga.data.transforms"),
-    *("rga.training.checkpoint", "rga.course.exercises"),
-]
-INTRO = "The modules to import from. Beside every name a link leads to its source."
+PAGES = ROOT / "docs" / "api"
+PROMISED = json.loads((PAGES / "public_names.json").read_text(encoding="utf-8"))
+MODULES = [*(name for name in PROMISED if name.startswith("rga")), "rga.course.exercises"]
+INTRO = (
+    "The modules to import from. Beside every name a link leads to its source. "
+    ":doc:`Examples, and what is promised </docs/api/README>`."
+)
+ABOUT = {  # the page in docs/api with examples of a module
+    name: path.stem
+    for path in PAGES.glob("*.md")
+    for name in re.findall(r"<!-- names: (\S+) -->", path.read_text(encoding="utf-8"))
+}
 
 
 def public(module: ModuleType) -> list[str]:
-    """The names of __all__; of a module without, the functions and classes that it defines. Modules are left out."""
-    names = getattr(module, "__all__", None) or [
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
-    ]
-    return [name for name in names if not inspect.ismodule(getattr(module, name))]
+    """The names of __all__, but for modules, which have pages of their own."""
+    return [name for name in module.__all__ if not inspect.ismodule(getattr(module, name))]
 
 
 def page(name: str) -> str:
@@ -38,7 +41,8 @@ def page(name: str) -> str:
     names = public(module)
     table = ["   " + each for each in names if callable(getattr(module, each))]
     parts = [name, "=" * len(name), "", f".. automodule:: {name}", "", f".. currentmodule:: {name}", ""]
-    parts += [".. autosummary::", "   :nosignatures:", "", *table, ""]
+    parts += [f":doc:`Examples </docs/api/{ABOUT[name]}>`.", ""] if name in ABOUT else []
+    parts += [".. autosummary::", "   :nosignatures:", "", *table, ""] if table else []
     for each in names:
         value = getattr(module, each)
         if inspect.isclass(value):

@@ -15,7 +15,7 @@ from rga.io.atomic_write import atomic_folder  # noqa: E402
 # What becomes a page, and what pages link to. The places stay as they are, so that relative links stay right.
 GATHERED = [
     *("*.md", "*.cff", "*.toml", "*.yml", "*.txt", "LICENSE", "Makefile", "hubconf.py"),
-    *("docs/*.md", "data/README.md", "notebooks/*.ipynb", "notebooks/*.md", "results/*"),
+    *("docs/*.md", "docs/api/*", "data/README.md", "notebooks/*.ipynb", "notebooks/*.md", "results/*"),
     *("rga/**/*.py", "bench/**/*.py", "bench/**/*.json", "tests/golden/*"),
 ]
 

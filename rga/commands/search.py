@@ -21,6 +21,7 @@ from rga.commands.options import (
 )
 from rga.data import stack_images
 from rga.data.images import how_to_read, is_unreadable_image
+from rga.data.scenes import scene_warning
 from rga.data.transforms import Size
 from rga.evaluation import embed
 from rga.io.atomic_write import atomic_write
@@ -56,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     """
     check_files(args.queries)
     check_outputs(args.index, args.json, args.sheet)
+    if warning := scene_warning(args.queries, "queries"):
+        print(f"warning: {warning}", file=sys.stderr)
     model = load_network(args)
     queries = embed(model, args.queries, flip=args.flip).embedding
     options = {"flip": args.flip, "skip_unreadable": args.skip_unreadable, "workers": args.workers or 0}

@@ -1,10 +1,13 @@
 """Train as a recipe says, in this process or as one of those that torchrun started."""
 
 import argparse
+import sys
 import time
 import typing
 from contextlib import ExitStack
 from pathlib import Path
+
+import torch
 
 from rga import runs
 from rga.commands.options import first_line
@@ -12,8 +15,9 @@ from rga.data import Splits
 from rga.device import distributed
 from rga.evaluation import Evaluation
 from rga.io.json_files import write_json
+from rga.io.provenance import provenance
 from rga.models import ReIDModel
-from rga.runs import out_folder
+from rga.runs import out_folder, replay
 from rga.runs.recipe import PATHS, Recipe
 from rga.runs.recipes import RECIPES, get_recipe
 from rga.training.progress import progress
@@ -21,7 +25,12 @@ from rga.training.progress import progress
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The fields of a recipe as options; what is not given (None) is as the named recipe says."""
-    parser.add_argument("profile", nargs="?", default="quick", choices=RECIPES, help=_recipes())
+    parser.add_argument("profile", nargs="?", choices=RECIPES, help=_recipes())
+    like = (
+        "instead of a named recipe, that of an earlier run by its metrics.json or settings.json, but for its folder; "
+        "the options beside it win"
+    )
+    parser.add_argument("--like", type=Path, metavar="FILE", help=like)
     for name, hint in typing.get_type_hints(Recipe, include_extras=True).items():
         if name == "profile":
             continue
@@ -48,7 +57,7 @@ def flags(name: str) -> list[str]:
 def _recipes() -> str:
     """The named recipes with the first line of their docstrings."""
     lines = (f"{name}: {first_line(recipe)}" for name, recipe in RECIPES.items())
-    return "the recipe (default: quick). " + " ".join(lines).replace("%", "%%")
+    return "the recipe (default: quick; none with --like). " + " ".join(lines).replace("%", "%%")
 
 
 def _value(text: str) -> str | bool:
@@ -58,7 +67,13 @@ def _value(text: str) -> str | bool:
 
 def run(args: argparse.Namespace) -> int:
     """Train, evaluate and report as a recipe says; torchrun -m rga train … does it on several GPUs or machines."""
-    recipe = get_recipe(args.profile, **_given(args))
+    if args.like and args.profile:
+        raise ValueError(f"--like takes the recipe of an earlier run: leave out {args.profile!r}, or --like.")
+    earlier = replay.read(args.like) if args.like else None
+    if earlier:
+        recipe = replay.recipe_like(args.like, earlier, **_given(args))
+    else:
+        recipe = get_recipe(args.profile or "quick", **_given(args))
     with ExitStack() as stack:
         device = stack.enter_context(distributed.init_distributed())
         first, logs = distributed.rank() == 0, []
@@ -70,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
         model = recipe.make_model(splits.num_pids).to(device)
         if first:
             print(splits)
+            if earlier:
+                _say_what_differs(args.like, earlier, recipe, splits, device)
             if not runs.has_test_people(splits):
                 print("nobody to test with (query and gallery are empty): no evaluation, no scores")
             print(f"{recipe.backbone} + {recipe.attention}; weights: {model.config['weights']}", flush=True)
@@ -86,8 +103,19 @@ def run(args: argparse.Namespace) -> int:
             if result:
                 print(f"before the neck | {result.feature}\nafter the neck  | {result.embedding}")
                 print(f"chance: rank-1 {100 * report['chance_rank1']:.1f} %")
+            if earlier:
+                print(replay.compare(args.like, earlier, report))
             print(f"wrote {recipe.out / 'metrics.json'}")
     return 0
+
+
+def _say_what_differs(
+    file: Path, earlier: dict, recipe: Recipe, splits: Splits, device: torch.device
+) -> None:
+    if settings := replay.changed_settings(earlier, recipe):
+        print(f"like {file}, but for {'; '.join(settings)}")
+    if others := replay.changed_surroundings(earlier, recipe, splits, provenance(device)):
+        print(f"warning: not as in {file}, so the scores may differ: {'; '.join(others)}", file=sys.stderr)
 
 
 def _tested(recipe: Recipe, model: ReIDModel, splits: Splits) -> Evaluation:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rga.models import STAGES
+from rga.models import stage_names
 from rga.models.hooks import capture
 
 
@@ -58,4 +58,4 @@ def channels(network: nn.Module, images: Tensor, stage: int) -> tuple[Tensor, Te
 
 
 def _stage(network: nn.Module, stage: int) -> str:
-    return "backbone." + STAGES[network.config["backbone"]][stage - 1]
+    return stage_names(network)[stage - 1]

@@ -22,6 +22,7 @@ __all__ = [
     "load",
     "network_input",
     "normalise",
+    "read",
     "read_image",
     "stack_images",
     "test_loader",

@@ -16,6 +16,8 @@ from rga.data.samples import Splits
 from rga.io.bars import tqdm
 from rga.io.paths import file_key
 
+__all__ = ["Finding", "Report", "check", "examine"]
+
 LOG = logging.getLogger("rga.data")
 SMALLEST = (32, 16)  # (height, width) in pixels that still show somebody
 
@@ -31,6 +33,7 @@ class Finding(NamedTuple):
 
     @property
     def cases(self) -> str:
+        """The first cases, in words."""
         return ", ".join(self.first) + (", …" if self.count > len(self.first) else "")
 
     def __str__(self) -> str:
@@ -48,10 +51,12 @@ class Report:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
+        """The findings that would make results wrong."""
         return tuple(finding for finding in self.findings if finding.error)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
+        """The other findings."""
         return tuple(finding for finding in self.findings if not finding.error)
 
     def __str__(self) -> str:

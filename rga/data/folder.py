@@ -15,6 +15,8 @@ from rga.data.guesses import Guess, doubts
 from rga.data.images import how_to_read, printable
 from rga.data.samples import Sample, Splits
 
+__all__ = ["load"]
+
 TABLE = "samples.csv"
 SUBSETS = {  # names of folders, and words in the table's column split
     "train": "train",

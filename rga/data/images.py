@@ -63,7 +63,8 @@ def read_image(path: str | Path) -> Tensor:
     """
     try:
         with Image.open(path) as image:
-            return _upright_rgb(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            return _rgb(image)
     except FileNotFoundError:
         raise
     except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them into
@@ -86,7 +87,7 @@ def to_rgb(image: Picture) -> Tensor:
     """
     check_image(image)
     if isinstance(image, Image.Image):
-        return _upright_rgb(image)
+        return _rgb(ImageOps.exif_transpose(image))  # a copy: the caller's stays as it is
     if isinstance(image, Tensor):
         return image.detach().cpu()
     if isinstance(image, np.ndarray):
@@ -104,8 +105,8 @@ def check_image(image: Picture, name: str = "image") -> None:
         _check_pixels(image, name)
     elif isinstance(image, Image.Image):
         try:
-            image.load()
-        except Exception as error:  # of a lazily opened file; see `read_image`
+            image.load()  # here, because worker processes would share the position in a lazily opened file
+        except Exception as error:  # see `read_image`
             raise ValueError(
                 f"{name}: expected a whole PIL image, got one that cannot be loaded ({error}). Open it again, and "
                 "keep its file open until it is loaded."
@@ -125,7 +126,10 @@ def _check_pixels(image: np.ndarray | Tensor, name: str) -> None:
         wanted, right = "tensor (3, height, width), RGB", shape[:-2] == (3,)
         turn = "permute(2, 0, 1)"
     else:
-        wanted, right = "array (height, width, 3), RGB, or (height, width), grey", shape[2:] in {(), (3,)}
+        wanted, right = (
+            "array (height, width, 3), RGB, or (height, width), grey",
+            len(shape) == 2 or shape[2:] == (3,),
+        )
         turn = "transpose(1, 2, 0)"
     if dtype == "uint8" and right and 0 not in shape:
         return
@@ -140,8 +144,7 @@ def _check_pixels(image: np.ndarray | Tensor, name: str) -> None:
     raise ValueError(f"{name}: expected a uint8 {wanted}, got {dtype} {shape}. {advice}")
 
 
-def _upright_rgb(image: Image.Image) -> Tensor:
-    image = ImageOps.exif_transpose(image)
+def _rgb(image: Image.Image) -> Tensor:
     if image.mode.startswith("I"):  # Pillow would clip 16-bit values at 255 instead of scaling them
         image = Image.fromarray((np.array(image) / 256).clip(0, 255).astype(np.uint8))
     elif image.mode == "P":  # Pillow warns about a transparent palette unless it becomes RGBA first

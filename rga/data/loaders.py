@@ -49,7 +49,7 @@ def network_input(batch: Batch, device: str | torch.device | None = None) -> Ten
 
 
 class ReIDDataset(Dataset):
-    """Samples as `Item`s of size (height, width).
+    """`samples` as `Item`s of size (height, width).
 
     A key is an index, for the plain image, or a pair (index, seed): the seed alone then decides the augmentation of
     this draw, so that batches do not depend on the number of workers. cache: as in `train_loader`; `augmented`
@@ -133,9 +133,10 @@ def test_loader(
     workers: int = 0,
     cache: bool | str | Path = False,
 ) -> "Loader":
-    """Every sample once, in order, resized to (height, width) without augmentation; cache: as in `train_loader`.
+    """Every sample once, in order, without augmentation.
 
-    Close it as a `train_loader`.
+    samples: (path, pid, camid) each. size: (height, width) that images are resized to. batch_size: images in a batch.
+    workers, cache: as in `train_loader`. Close it as a `train_loader`.
     """
     return _loader(_LoadedDataset(samples, size, cache, augmented=False), workers, batch_size=batch_size)
 

@@ -7,6 +7,8 @@ from rga.data.archive import locate, taken_as_unpacked
 from rga.data.file_names import as_classes, images_in, samples_in
 from rga.data.samples import Splits
 
+__all__ = ["load"]
+
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 NAME = re.compile(r"(?P<pid>-1|\d{4})_c(?P<camid>[1-6])s\d_\d{6}_\d{2}\.")
 PUBLISHED = {

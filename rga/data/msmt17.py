@@ -8,6 +8,8 @@ from rga.data.archive import locate, taken_as_unpacked
 from rga.data.file_names import as_classes
 from rga.data.samples import Sample, Splits
 
+__all__ = ["load"]
+
 VERSIONS = {"V1": ("train", "test"), "V2": ("mask_train_v2", "mask_test_v2")}  # V2: faces are masked
 LISTS = {
     "train": ("list_train.txt", "list_val.txt"),

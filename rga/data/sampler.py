@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
+__all__ = ["PKSampler"]
+
 
 class PKSampler(Sampler):
     """Batches of p·k pairs (index into `pids`, seed of that draw), the k images of an identity side by side.

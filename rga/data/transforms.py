@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
+__all__ = ["Draw", "crop", "denormalise", "draw", "enlarged", "erase", "flip", "normalise", "resize"]
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -67,12 +69,12 @@ def resize(image: Tensor, size: Size) -> Tensor:
 
 
 def crop(image: Tensor, size: Size, top: int, left: int) -> Tensor:
-    """The (…, 3, height, width) part of a larger image that begins at (top, left), a view."""
+    """The part of size (height, width) of a larger image (…, 3, H, W) that begins at (top, left), a view."""
     return image[..., top : top + size[0], left : left + size[1]]
 
 
 def flip(image: Tensor) -> Tensor:
-    """The image flipped horizontally, left to right."""
+    """An image (…, 3, H, W) flipped horizontally, left to right."""
     return image.flip(-1)
 
 

@@ -38,6 +38,7 @@ from rga.metrics.verification import (
 )
 
 __all__ = [
+    "ROC",
     "Calibration",
     "CameraPairs",
     "Deletion",
@@ -45,7 +46,6 @@ __all__ = [
     "MapScore",
     "Pairs",
     "PrecisionRecall",
-    "ROC",
     "Ranking",
     "Threshold",
     "attended_cells",

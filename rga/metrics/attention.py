@@ -33,10 +33,12 @@ class MapScore:
 
     @property
     def score(self) -> float:
+        """The mean of the scores."""
         return finite_mean(self.scores)
 
     @property
     def area(self) -> float:
+        """The mean of the masks' shares of the area: what a uniform map scores."""
         return finite_mean(self.areas)
 
     @property
@@ -46,6 +48,7 @@ class MapScore:
 
     @property
     def num_valid(self) -> int:
+        """How many images could be scored."""
         return int(np.isfinite(self.scores).sum())
 
     def __str__(self) -> str:
@@ -65,6 +68,8 @@ def next_person(pids: Sequence[int]) -> list[int]:
 def attention_share(maps: np.ndarray | Tensor, masks: Arrays) -> MapScore:
     """The share of each map that lies on its mask; the map's sum is 1.
 
+    maps: (B, h, w) or (B, 1, h, w), of any resolution. masks: B masks (H, W) of booleans.
+
     A cell of the map counts by the share of it that the mask covers (`coverage`), as if its value were spread evenly
     over its pixels. So a bag smaller than a cell can never have the whole map: compare stages with care.
 
@@ -81,6 +86,8 @@ def attention_share(maps: np.ndarray | Tensor, masks: Arrays) -> MapScore:
 
 def pointing_game(maps: np.ndarray | Tensor, masks: Arrays) -> MapScore:
     """The chance that a map's maximum is on its mask (Zhang et al., ECCV 2016, without their margin of 15 pixels).
+
+    maps: (B, h, w) or (B, 1, h, w), of any resolution. masks: B masks (H, W) of booleans.
 
     The point is drawn from all cells that share the maximum, and within the cell from all its pixels: a hit counts as
     the share of them that the mask covers, and a uniform map scores the mask's area. Raises ValueError as

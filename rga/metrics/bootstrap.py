@@ -63,7 +63,8 @@ def confidence_of_difference(
 
     Args:
         a, b: rankings of the same queries.
-        q_pids, score, level, draws, seed: as in `confidence_interval`.
+        q_pids: (Q,) identities of these queries.
+        score, level, draws, seed: as in `confidence_interval`.
 
     Raises:
         ValueError: as that does, and for rankings of different queries.

@@ -45,6 +45,8 @@ def evaluate_camera_pairs(
 ) -> CameraPairs:
     """`evaluate_ranking` of the queries of each camera in the images of each other camera alone.
 
+    distances: (Q, G), smaller = more alike. q_pids, q_camids: (Q,), g_pids, g_camids: (G,).
+
     In the whole gallery one easy camera makes rank-1 high, because the nearest match is enough. Here the person must
     be found in every camera. The galleries differ in size, and a smaller one is easier, so that these scores do not
     average to the whole's. Beside the distances, memory holds those of one pair. Raises ValueError as

@@ -10,7 +10,8 @@ from rga.metrics.inputs import NO_MATCH, Ids, as_ids
 def chance_rank1(q_pids: Ids, g_pids: Ids, q_camids: Ids, g_camids: Ids, single_shot: bool = False) -> float:
     """Expected rank-1 of a random order under the same protocol: the share of matches in what is not junk.
 
-    single_shot: one in as many as there are people in the gallery. Raises ValueError when no query has a match.
+    q_pids, q_camids: (Q,), g_pids, g_camids: (G,), identities and cameras of queries and gallery. single_shot: one in
+    as many as there are people in the gallery. Raises ValueError when no query has a match.
     """
     q_pids, g_pids, q_camids, g_camids = (as_ids(x) for x in (q_pids, g_pids, q_camids, g_camids))
     kept = g_pids != -1

@@ -15,7 +15,7 @@ class PrecisionRecall(NamedTuple):
 
 
 def precision_recall(ranks: np.ndarray) -> PrecisionRecall:
-    """One query's curve: ranks of its N matches, ascending, as in `Ranking.match_ranks` -> N points.
+    """One query's curve: ranks (N,) of its N matches, ascending, as in `Ranking.match_ranks` -> N points.
 
     At the n-th match of N, at rank r, recall is n/N and precision n/r. The area under the steps is the step-wise
     average precision. The trapezoidal rule, straight lines between the precisions at all ranks, gives another number.

@@ -13,7 +13,7 @@ from rga.metrics.ranking import Ranking
 
 
 def attended_cells(maps: np.ndarray | Tensor, share: float, seed: int = 0) -> np.ndarray:
-    """The given share of each map's cells, those with the highest values: (B, h, w) booleans.
+    """The given share of each map's cells, those with the highest values: (B, h, w) -> (B, h, w) booleans.
 
     The number of cells, round(share * h * w), is the same for all images; ties are broken at random, by the seed.
     Raises ValueError for a share that is no cell or all of them.

@@ -37,9 +37,9 @@ def distance_rows(
 ) -> Iterator[Tensor]:
     """The rows of `pairwise_distance` in chunks of queries: tensors (up to chunk, G), on the features' device.
 
-    Errors are raised at the call, not at the first chunk. Beside the features, memory holds two such blocks. With the
-    default chunk the numbers are those of pairwise_distance to the last bit; with another, the product may round
-    differently.
+    q, g, metric: as there, features (Q, F) and (G, F). Errors are raised at the call, not at the first chunk. Beside
+    the features, memory holds two such blocks. With the default chunk the numbers are those of pairwise_distance to the
+    last bit; with another, the product may round differently.
     """
     if chunk < 1:
         raise ValueError(f"expected a chunk of at least one query, got {chunk}.")

@@ -10,9 +10,9 @@ from rga.metrics.inputs import Ids, as_ids
 def multi_query_features(features: Tensor, pids: Ids, camids: Ids, q_pids: Ids, q_camids: Ids) -> Tensor:
     """Mean feature of all images of each query's person under the query's camera: (N, F) -> (Q, F).
 
-    features, pids, camids: of the N images, such as `Splits.multi_query`; the mean is of the features as they are
-    (Zheng et al., ICCV 2015, average pooling), in float32 at least. Raises ValueError for ids that do not fit, and
-    for a query without images.
+    features, pids, camids: of the N images, such as `Splits.multi_query`. q_pids, q_camids: (Q,). The mean is of the
+    features as they are (Zheng et al., ICCV 2015, average pooling), in float32 at least. Raises ValueError for ids that
+    do not fit, and for a query without images.
     """
     pids, camids, q_pids, q_camids = (as_ids(x) for x in (pids, camids, q_pids, q_camids))
     if features.ndim != 2 or not len(features) == len(pids) == len(camids) or len(q_pids) != len(q_camids):

@@ -69,8 +69,8 @@ def evaluate_by_definition(
 ) -> Ranking:
     """The reference implementation of `evaluate_ranking`, to read and to test against: sort, drop junk, score.
 
-    distances: (Q, G), smaller = more alike. Raises ValueError for shapes that do not fit, NaN, or when no query has a
-    match.
+    distances: (Q, G), smaller = more alike. q_pids, q_camids: (Q,), g_pids, g_camids: (G,). Raises ValueError for
+    shapes that do not fit, NaN, or when no query has a match.
     """
     distances, q_pids, g_pids, q_camids, g_camids = check_inputs(
         distances, q_pids, g_pids, q_camids, g_camids
@@ -89,7 +89,10 @@ def evaluate_by_definition(
 def rank_query(
     distances: np.ndarray, pid: int, camid: int, g_pids: np.ndarray, g_camids: np.ndarray
 ) -> np.ndarray:
-    """One query against the gallery, all (G,) -> ranks of its M matches, ascending, from 1: (M,)."""
+    """One query against the gallery -> ranks of its M matches, ascending, from 1: (M,).
+
+    distances, g_pids, g_camids: (G,), of the gallery. pid, camid: of the query.
+    """
     order = np.argsort(distances, kind="stable")  # nearest first; equal distances keep the gallery's order
     junk = is_junk(pid, camid, g_pids, g_camids)[order]
     matches = g_pids[order][~junk] == pid  # junk has no place in the order: what stands behind it moves up

@@ -12,7 +12,8 @@ def evaluate_single_shot(
 ) -> Ranking:
     """The expected ranking when each identity's one gallery image is drawn at random (Li et al., CVPR 2014).
 
-    distances: (Q, G), smaller = more alike; junk as in `evaluate_ranking`. Toolboxes draw 10 or 100 galleries and
+    distances: (Q, G), smaller = more alike. q_pids, q_camids: (Q,), g_pids, g_camids: (G,); junk as in
+    `evaluate_ranking`. Toolboxes draw 10 or 100 galleries and
     average; here the expectation over all of them is computed, which is deterministic. A query has one match, thus
     average precision and inverse negative penalty are both the mean of 1/rank.
 

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from rga.models.hooks import evaluating
 
+__all__ = ["grad_cam", "to_embedding", "to_identity"]
+
 Target = Callable[..., Tensor]
 
 

@@ -8,6 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+__all__ = ["capture", "evaluating"]
+
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
@@ -21,11 +23,11 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
 
 
 @torch.no_grad()
-def dummy_forward(network: nn.Module, size: tuple[int, int], channels: int = 3) -> None:
-    """One blank image (channels, *size) through the network, for hooks that measure; in eval mode, so that it leaves
+def dummy_forward(network: nn.Module, size: tuple[int, int], channels: int = 3) -> Tensor:
+    """The output for one blank image (channels, *size), also for hooks that measure; in eval mode, so that it leaves
     no trace in BatchNorm's running statistics."""
     with evaluating(network):
-        network(next(network.parameters()).new_zeros(1, channels, *size))
+        return network(next(network.parameters()).new_zeros(1, channels, *size))
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Load pretrained ImageNet weights into a torchvision network, or raise an error that says why not."""
 
-import reprlib
 from pathlib import Path
 from urllib.error import URLError
 
@@ -8,7 +7,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from rga.models.weights_files import BACKBONES, PARALLEL, WeightsFile, differences, unwrap
+from rga.models.weights_files import WeightsFile, backbone_state, differences
 
 
 def load_imagenet(network: nn.Module, name: str, weights: WeightsFile | str | None) -> str:
@@ -38,11 +37,7 @@ def load_imagenet(network: nn.Module, name: str, weights: WeightsFile | str | No
             ) from None
         described = f"ImageNet ({source})"
     else:
-        state, wrapped = unwrap(weights.content, (*PARALLEL, *BACKBONES))
-        if not state:
-            raise ValueError(
-                f"expected a state dict (names -> tensors) in {weights.described}, got {reprlib.repr(weights.content)}."
-            )
+        state, wrapped = backbone_state(weights)
         described = f"ImageNet file {weights.described}"
         if wrapped:
             described = f"weights file {weights.described}, {wrapped}"

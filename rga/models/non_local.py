@@ -17,7 +17,11 @@ from rga.models.gates import GateInit, mark_last
 
 
 class NonLocal(nn.Module):
-    """(B, C, H, W) -> same. `attend` outputs who looks at whom, (B, N, N), each row sums to 1."""
+    """Non-local block. (B, C, H, W) -> same. `attend` outputs who looks at whom, (B, N, N), each row sums to 1.
+
+    channels: C. reduction: C over the embedding dimensions E. size and init_gates, which every attention takes, are
+    not used here.
+    """
 
     def __init__(
         self, channels: int, size: tuple[int, int], reduction: int = 4, init_gates: GateInit = "released"
@@ -44,7 +48,7 @@ class NonLocal(nn.Module):
 
 
 class SimplifiedNonLocal(nn.Module):
-    """(B, C, H, W) -> same. `attend` outputs where every position looks, (B, 1, N), which sums to 1."""
+    """Simplified non-local block. (B, C, H, W) -> same. `attend` outputs where all positions look, (B, 1, N), sum 1."""
 
     def __init__(self, channels: int, size: tuple[int, int], init_gates: GateInit = "released") -> None:
         super().__init__()

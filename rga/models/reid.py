@@ -27,7 +27,7 @@ class Output(NamedTuple):
 class ReIDModel(nn.Module):
     """Backbone -> BN neck -> classifier (paper, section 4.1; the neck: Luo et al., CVPR workshops 2019).
 
-    backbone: images (B, 3, H, W) -> pooled features (B, num_features).
+    backbone: images (B, 3, H, W) -> pooled features (B, num_features). num_pids: classes of the classifier.
     forward: images (B, 3, *size), ImageNet-normalised -> Output; ValueError for images of another size.
     """
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from rga.models.fc import SpatialFC
 from rga.models.hooks import dummy_forward
+from rga.models.map_layout import OnLayout, find_layout
 from rga.models.reid import ReIDModel
 from rga.models.rga import RGA, ChannelRGA, SpatialRGA
 
@@ -37,9 +38,10 @@ def resize(model: nn.Module, size: Grid) -> nn.Module:
     model: a network on images (B, 3, H, W), or one RGA on its feature map. size: (height, width) of these inputs.
     The widths of all layers stay those of the training (N/8 of the old N), and so do all other weights: the same
     size gives the same network. Attentions without weights over positions need no change. Of RGA-C with
-    embedding="none" the relations are only scaled, by N_old/N_new. `config["trained_size"]` records the first size,
-    so that checkpoints load. Raises ValueError for FC-S, which is bound to its grid, and where nothing is bound to a
-    size.
+    embedding="none" the relations are only scaled, by N_old/N_new. A backbone of timm with a size of its own, such as
+    ViT or Swin, is moved by timm (`set_input_size`, which resamples position embeddings). `config["trained_size"]`
+    records the first size, so that checkpoints load. Raises ValueError for FC-S, which is bound to its grid, for a
+    backbone that is bound to its size, and where nothing is bound to a size.
     """
     if any(isinstance(module, SpatialFC) for module in model.modules()):
         raise ValueError(
@@ -55,7 +57,15 @@ def resize(model: nn.Module, size: Grid) -> nn.Module:
     if resized in attentions:
         _move(resized, size)
     else:
-        _move_all(resized, attentions, size)
+        try:
+            if hasattr(backbone := getattr(resized, "backbone", None), "set_input_size"):
+                backbone.set_input_size(tuple(size))
+            _move_all(resized, attentions, size)
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"this network cannot be moved to images of {size[0]} × {size[1]}: {error} Choose another size, or "
+                "build a network with it and train that."
+            ) from error
     return resized
 
 
@@ -65,9 +75,14 @@ def _move_all(network: nn.Module, attentions: list[nn.Module], size: Grid) -> No
     def hook(attention: nn.Module, inputs: tuple[Tensor]) -> None:
         _move(attention, inputs[0].shape[2:])
 
+    def find(wrapped: OnLayout, inputs: tuple[Tensor]) -> None:
+        wrapped.layout = find_layout(type(wrapped).__name__, inputs[0], size)
+
     with ExitStack() as hooks:
         for attention in attentions:
             hooks.enter_context(attention.register_forward_pre_hook(hook))
+        for wrapped in (module for module in network.modules() if isinstance(module, OnLayout)):
+            hooks.enter_context(wrapped.register_forward_pre_hook(find))
         dummy_forward(network, size)
 
 

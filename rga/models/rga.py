@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rga.models.gates import GateInit, make_gate
+from rga.models.tiled_relations import saves, tiled_hidden
 
 Order = Literal["sc", "cs", "parallel"]
 Embedding = Literal["asymmetric", "symmetric", "none"]
@@ -45,8 +46,13 @@ class RelationScore(nn.Module):
         embedding: theta and phi apart ("asymmetric", the paper's), one for both ("symmetric"), or the raw features
             of the nodes in their place ("none") (table 4).
 
+    `tiled`, an attribute, False at first: where that saves memory, compute the embedded relations tile by tile and
+    store none of them (tiled_relations.py): the same numbers to rounding.
+
     Raises ValueError for arguments that cannot be, and in forward for other nodes than those.
     """
+
+    tiled = False
 
     def __init__(
         self,
@@ -116,6 +122,10 @@ class RelationScore(nn.Module):
         theta, phi, _ = self.embeddings(x_BDHW)
         return theta.mT @ phi
 
+    def _is_tiled(self, theta: Tensor, w_in: Tensor) -> bool:
+        own_statistics = type(self.relate_norm) is nn.BatchNorm2d  # not those of several processes
+        return self.tiled and own_statistics and saves(self.num_nodes, theta.shape[1], len(w_in))
+
     def forward(self, x_BDHW: Tensor) -> Tensor:
         grid = x_BDHW.shape[2:]
         theta, phi, psi = self.embeddings(x_BDHW)
@@ -124,12 +134,17 @@ class RelationScore(nn.Module):
         hidden = 0
         if self.has_relations:
             w_in, w_out = self.relate.weight[..., 0].split(self.num_nodes, dim=1)
-            # Nodes before features (B, N, K), which is channels-last once it is a grid again: no copy anywhere.
-            relation_BNK = theta.mT @ (phi @ w_in.T)
-            # Autocast does not reach in-place operations; raw nodes may be float32.
-            relation_BNK.baddbmm_(phi.mT.to(relation_BNK.dtype), theta @ w_out.T)
-            relation = F.relu(self.relate_norm(relation_BNK.mT.unflatten(2, grid)), inplace=True)
-            hidden = F.conv2d(relation, w_relation)
+            if self._is_tiled(theta, w_in):
+                w_KH = w_relation[..., 0, 0].T
+                hidden = tiled_hidden(theta, phi, w_in, w_out, self.relate_norm, w_KH)
+                hidden = hidden.mT.unflatten(2, grid)
+            else:
+                # Nodes before features (B, N, K), which is channels-last once it is a grid again: no copy anywhere.
+                relation_BNK = theta.mT @ (phi @ w_in.T)
+                # Autocast does not reach in-place operations; raw nodes may be float32.
+                relation_BNK.baddbmm_(phi.mT.to(relation_BNK.dtype), theta @ w_out.T)
+                relation = F.relu(self.relate_norm(relation_BNK.mT.unflatten(2, grid)), inplace=True)
+                hidden = F.conv2d(relation, w_relation)
         if self.has_feature:
             hidden = hidden + w_unary.view(1, -1, 1, 1) * psi.mean(1, keepdim=True).unflatten(2, grid)
         hidden = F.relu(self.hidden_norm(hidden), inplace=True)
@@ -139,7 +154,8 @@ class RelationScore(nn.Module):
 class SpatialRGA(nn.Module):
     """RGA-S (section 3.2): the nodes are the H*W positions, a node's features its C channels. (B, C, H, W) -> same.
 
-    init_gates: see `make_gate`. ablation: relations, feature, embedding of `RelationScore`.
+    channels: C. size: (H, W). reduction: bottleneck ratio, as in `RelationScore`. init_gates: see `make_gate`.
+    ablation: relations, feature, embedding of `RelationScore`.
     """
 
     def __init__(
@@ -170,7 +186,7 @@ class SpatialRGA(nn.Module):
 class ChannelRGA(nn.Module):
     """RGA-C (section 3.3): the nodes are the C channels, a node's features its H*W values. (B, C, H, W) -> same.
 
-    Its arguments are those of `SpatialRGA`.
+    channels, size, reduction, init_gates, ablation: as in `SpatialRGA`.
     """
 
     def __init__(

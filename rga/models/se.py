@@ -14,7 +14,11 @@ from rga.models.gates import GateInit, make_gate
 
 
 class SE(nn.Module):
-    """(B, C, H, W) -> same. init_gates: see `make_gate`."""
+    """Squeeze-and-excitation: a gate for each channel. (B, C, H, W) -> same.
+
+    channels: C. size: (H, W), as every attention takes it; not used here. reduction: C over the width between the two
+    layers. init_gates: see `make_gate`.
+    """
 
     def __init__(
         self, channels: int, size: tuple[int, int], reduction: int = 16, init_gates: GateInit = "released"

@@ -1,8 +1,10 @@
 """Files of weights: read without running code, and taken out of the wrappings in which other projects save them."""
 
 import hashlib
+import importlib.util
 import pickle
 import re
+import reprlib
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -47,12 +49,16 @@ def read_weights(path: Path) -> WeightsFile:
 
 
 def safe_load(path: Path, expected: str, mmap: bool = False) -> Any:
-    """What torch.save wrote: tensors, plain values and NumPy's numbers, none of which can run code.
+    """What torch.save wrote: tensors, plain values and NumPy's numbers, none of which can run code; or safetensors.
 
     expected: what the file should be, in words. mmap: tensors are read from the file when they are used. Raises
     ValueError for a file that cannot be read.
     """
+    if path.suffix == ".safetensors" and importlib.util.find_spec("safetensors") is None:
+        raise ValueError(f'{path} needs safetensors, which comes with timm: pip install "rga[timm]".')
     try:
+        if path.suffix == ".safetensors":  # the format of the Hugging Face Hub
+            return importlib.import_module("safetensors.torch").load_file(path)
         with torch.serialization.safe_globals(_NUMBERS):
             return _current_names(torch.load(path, map_location="cpu", weights_only=True, mmap=mmap))
     except Exception as error:  # torch raises many kinds for a file that is truncated or not its own
@@ -106,6 +112,16 @@ def unwrap(content: Any, prefixes: Iterable[str] = PARALLEL) -> tuple[dict[str, 
         opened.append(prefix)
     words = f"taken out of {', '.join(opened)}" if opened else ""
     return state, words + (f", without {', '.join(left_out)}" if left_out else "")
+
+
+def backbone_state(file: WeightsFile) -> tuple[dict[str, Tensor], str]:
+    """The state dict of a backbone in a file, and what was taken off around it. ValueError if it holds none."""
+    state, wrapped = unwrap(file.content, (*PARALLEL, *BACKBONES))
+    if not state:
+        raise ValueError(
+            f"expected a state dict (names -> tensors) in {file.described}, got {reprlib.repr(file.content)}."
+        )
+    return state, wrapped
 
 
 def differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:

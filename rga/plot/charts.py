@@ -15,23 +15,28 @@ Curve = tuple[object, object]  # two arrays of one length, x and y
 
 
 def curves(logs: Sequence[Log]) -> Figure:
-    """The three losses and the learning rate over a training run. Raises ValueError without a log."""
+    """The loss, its two terms and the learning rate over a training run. Raises ValueError without a log.
+
+    Where `rga.fit` was given another loss, which has no terms: the loss and the learning rate.
+    """
     if not logs:
         raise ValueError(
             "curves needs at least one log: collect what rga.fit yields, logs = list(rga.fit(...))."
         )
     epoch = np.array([log.step * log.epochs / log.steps for log in logs])
     each = np.ceil(epoch - 1e-9)
-    figure = Figure(figsize=(WIDTH, 4.6), dpi=DPI, layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True)
-    titles = {
-        "loss": "loss = identity + triplet",
-        "identity": "identity loss (cross-entropy)",
-        "triplet": "triplet loss (batch-hard)",
-        "lr": "learning rate",
-    }
+    titles = {"loss": "loss", "lr": "learning rate"}
+    if any(log.identity is not None for log in logs):
+        titles = {
+            "loss": "loss = identity + triplet",
+            "identity": "identity loss (cross-entropy)",
+            "triplet": "triplet loss (batch-hard)",
+            "lr": "learning rate",
+        }
+    figure = Figure(figsize=(WIDTH, 1.15 * len(titles)), dpi=DPI, layout="constrained")
+    panels = figure.subplots(len(titles) // 2, 2, sharex=True, squeeze=False)
     for ax, (name, title) in zip(panels.flat, titles.items(), strict=True):
-        values = np.array([getattr(log, name) for log in logs])
+        values = np.array([getattr(log, name) for log in logs], dtype=float)  # None becomes NaN: not drawn
         panel(ax, title)
         if name == "lr":
             ax.plot(epoch, values, color=BLUE)
@@ -43,7 +48,7 @@ def curves(logs: Sequence[Log]) -> Figure:
             ax.plot(ends - 0.5, means, color=VERMILION, marker=mark, markersize=4, label="mean of an epoch")
         ax.set_ylim(bottom=0)
     panels[0, 0].legend(frameon=False)
-    for ax in panels[1]:
+    for ax in panels[-1]:
         ax.set_xlabel("epoch")
     return figure
 
@@ -153,7 +158,8 @@ def histograms(
 ) -> Figure:
     """The distributions of several samples over one axis, each with area 1 and its mean as a triangle on the axis.
 
-    mark: (name, value) of a vertical line, such as a threshold. Of an empty sample only the name is shown; ValueError
+    values: {name: sample}. xlabel, title: words. bins: of all samples together. mark: (name, value) of a vertical line,
+    such as a threshold. Of an empty sample only the name is shown; ValueError
     if all are.
     """
     arrays = {name: as_numpy(torch.as_tensor(v)).ravel() for name, v in values.items()}

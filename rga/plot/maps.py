@@ -170,8 +170,9 @@ def relation_maps(
 ) -> np.ndarray:
     """Some relations of one image as maps: (N, N), N = h · w -> (T, h, w), one for each of T positions.
 
-    Map t holds r(i, j) at j, where i is the node at positions[t]: row i of the matrix; into: r(j, i), column i.
-    ValueError for relations of another size and positions off the grid.
+    relation: (N, N). size: (h, w). positions: (row, column) each. Map t holds r(i, j) at j, where i is the node at
+    positions[t]: row i of the matrix; into: r(j, i), column i. ValueError for relations of another size and positions
+    off the grid.
     """
     matrix, nodes = as_array(relation), size[0] * size[1]
     if matrix.shape != (nodes, nodes):

@@ -24,8 +24,8 @@ def images(
 ) -> Figure:
     """A contact sheet.
 
-    images: (B, 3, H, W), uint8 or float between 0 and 1, a tensor or an array (else ValueError). width: of one
-    image, at most, in inches.
+    images: (B, 3, H, W), uint8 or float between 0 and 1, a tensor or an array (else ValueError). titles: one for each
+    image. columns: images in a row. title: of the figure. width: of one image, at most, in inches.
     """
     pictures = rgb(images)
     columns = min(columns, len(pictures))
@@ -54,8 +54,8 @@ def rows(
 ) -> Figure:
     """A contact sheet with a name before each row.
 
-    rows: {name: (B, 3, H, W)} as in `images`, B may differ. titles: one for each column. below: {name: B words}.
-    width: of one image, at most, in inches.
+    rows: {name: (B, 3, H, W)} as in `images`, B may differ. titles: one for each column. title: of the figure.
+    below: {name: B words}. width: of one image, at most, in inches.
     """
     pictures = {name: rgb(row) for name, row in rows.items()}
     columns = max(map(len, pictures.values()))

@@ -14,7 +14,7 @@ def scatter(
 ) -> Figure:
     """Points of several groups, each with a marker and a colour of its own; up to seven are told apart by both.
 
-    groups: {name: (x, y)}, fractions, shown in percent.
+    groups: {name: (x, y)}, fractions, shown in percent. xlabel, ylabel, title: words.
     """
     figure = Figure(figsize=(7, 3.8), dpi=DPI, layout="constrained")
     ax = figure.subplots()

@@ -19,8 +19,9 @@ from rga.evaluation import evaluate
 from rga.io.json_files import plain, write_json
 from rga.io.provenance import provenance
 from rga.metrics import attention_share, detail_share, next_person
-from rga.models import STAGES, ReIDModel
+from rga.models import ReIDModel, stage_names
 from rga.models.hooks import capture, evaluating
+from rga.models.map_layout import find_layout
 from rga.runs.recipe import Recipe
 from rga.training.loop import fit
 
@@ -151,7 +152,7 @@ def where_it_looks(model: ReIDModel, splits: Splits, recipe: Recipe) -> dict[str
     if recipe.dataset != "synthetic":
         return {}
     gates = [name for name, _ in model.named_modules() if name.endswith("spatial.gate")]
-    labels = {f"backbone.{STAGES[recipe.backbone][-1]}": "features"}
+    labels = {stage_names(model)[-1]: "features"}
     labels |= {gate: f"stage {stage}" for gate, stage in zip(gates, recipe.stages, strict=False)}
     maps: dict[str, list] = {}
     for first in range(0, len(splits.query), 64):
@@ -161,6 +162,7 @@ def where_it_looks(model: ReIDModel, splits: Splits, recipe: Recipe) -> dict[str
             model(normalise(images.to(next(model.parameters()).device)))
         for name, label in labels.items():
             output = outputs[name][name].float()
+            output = find_layout(name, output, model.size).to_map(output)
             maps.setdefault(label, []).append(output.mean(1, keepdim=True).clamp(min=0).cpu())
     root = splits.query[0].path.parent.parent
     parts = [read_parts(root, sample.path.stem, recipe.boxes) for sample in splits.query]

@@ -16,9 +16,12 @@ from rga.data import DATASETS, Splits
 from rga.device.precision import PRECISIONS
 from rga.io.paths import ROOT
 from rga.models import ATTENTION, STAGES, ReIDModel, create_model
+from rga.models.backbones import check_backbone
 from rga.training.checks import check_division, check_rate
 from rga.training.loop import fit
 from rga.training.lr_schedule import paper_schedule, short_schedule
+
+__all__ = ["Recipe", "knobs"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ SCHEDULES: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
 }
 
 # What a field may hold: one of these; at least so much; a path or one of these.
-CHOICES = {"dataset": DATASETS, "backbone": STAGES, "attention": ATTENTION, "schedule": SCHEDULES}
+CHOICES = {"dataset": DATASETS, "attention": ATTENTION, "schedule": SCHEDULES}
 CHOICES |= {"init_gates": ("released", "identity"), "boxes": ("labeled", "detected")}
 CHOICES |= {"protocol": ("new", "classic"), "precision": PRECISIONS, "resume": (True, False, "auto")}
 CHOICES |= {"compile": (True, False, "attention")}
@@ -76,7 +79,7 @@ class Recipe:
     drawn: Annotated[
         str | None, "knobs of drawn people that are not at their default, such as 'crowd=1 seed=3'"
     ] = None
-    backbone: Annotated[str, _any_of(STAGES)] = "resnet50"
+    backbone: Annotated[str, _any_of([*STAGES, "timm/NAME (of the package timm)"])] = "resnet50"
     attention: Annotated[str, f"after each stage: {_any_of(ATTENTION)}"] = "rga_sc"
     init_gates: Annotated[str, "released: gates start as random maps, or identity: they start open"] = (
         "released"
@@ -133,6 +136,7 @@ class Recipe:
 
     @property
     def checkpoint(self) -> Path:
+        """The file of the last checkpoint: checkpoint.pt in `out`."""
         return self.out / "checkpoint.pt"
 
     def load_data(self) -> Splits:
@@ -183,6 +187,7 @@ class Recipe:
 
 def _check(values: dict[str, Any]) -> None:
     """ValueError for an impossible value."""
+    check_backbone(values["backbone"])
     for name, allowed in CHOICES.items():
         if values[name] not in allowed or type(values[name]) is int:  # 1 would pass for True
             raise ValueError(

@@ -44,7 +44,7 @@ class RunLogger:
             # purge_step: TensorBoard hides what an earlier run, or the lost part of this one, wrote from here on.
             self.events = self.make_events(self.folder / "tensorboard", purge_step=log.step, flush_secs=10)
         if self.events:
-            for name in LOSSES:
+            for name in (name for name in LOSSES if row[name] is not None):
                 self.events.add_scalar(f"train/{name}", row[name], log.step)
 
     def score(self, step: int, ranking: Ranking, figure: "Figure | None" = None) -> None:

@@ -12,8 +12,11 @@ import torch
 
 from rga.io.atomic_write import atomic_write
 from rga.models import ATTENTION, STAGES, ReIDModel, create_model
+from rga.models.backbones import is_timm
 from rga.models.reid import by_hand
 from rga.models.weights_files import differences, safe_load
+
+__all__ = ["kept", "load_model", "load_training", "restore", "save"]
 
 FORMAT = 1
 
@@ -81,7 +84,7 @@ def load_model(path: str | Path, model: ReIDModel | None = None) -> ReIDModel:
     unknown = [f"{key} {config[key]!r}" for key in config.keys() - inspect.signature(create_model).parameters]
     unknown += [f"no {key}" for key in ("num_pids", "size") if key not in config]
     for key, choices in (("backbone", STAGES), ("attention", ATTENTION)):
-        if config.get(key) not in choices:
+        if config.get(key) not in choices and not (key == "backbone" and is_timm(config.get(key))):
             unknown.append(f"{key} {config.get(key)!r}")
     if unknown:
         raise ValueError(by_hand(path, f" ({', '.join(unknown)})"))

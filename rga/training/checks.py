@@ -1,19 +1,22 @@
 """What `rga.fit` refuses before it trains, and what it says when the loss becomes NaN."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from rga.data.loaders import Batch
 from rga.data.samples import TrainSample
 from rga.device import distributed
 from rga.models import ReIDModel
 from rga.models.attaching import attached
+from rga.models.weights_files import differences
+from rga.training.losses import Loss, trained_weights
 from rga.training.step import NonFiniteLossError
 
 
@@ -29,12 +32,16 @@ def check_fit(
     keep: int,
     resume: bool | str,
     gate_lr: float,
+    loss: Loss | None,
+    ema: AveragedModel | None,
 ) -> None:
     """All checks of the arguments of `rga.fit`, which are these; ValueError for the first that cannot be."""
     check_labels(model, samples)
     check_saving(path, save_every, keep, resume)
     check_division(p, accumulate)
     check_rate("gate_lr", gate_lr)
+    check_loss(loss)
+    check_ema(ema, model)
     check_compile(model, compile)
     if graphs:
         check_graphs(next(model.parameters()).device, accumulate, compile)
@@ -57,6 +64,43 @@ def check_rate(name: str, value: float) -> None:
     """ValueError unless a learning rate, or its multiplier, is a number above 0."""
     if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a number above 0, got {value!r}.")
+
+
+def check_loss(loss: Loss | None) -> None:
+    """ValueError for a loss that is none, or has weights that several processes would not train alike."""
+    if loss is not None and not callable(loss):
+        raise ValueError(f"loss must be None or a callable (output, labels) -> scalar, got {loss!r}.")
+    if trained_weights(loss) and distributed.world_size() > 1:
+        raise ValueError(
+            f"{type(loss).__name__} has weights of its own, which several processes would not keep equal: train in one "
+            "process, or take a loss without weights."
+        )
+
+
+def check_reached(model: ReIDModel) -> None:
+    """After a step of several processes: ValueError if the loss has left out weights, which they then wait for."""
+    if distributed.world_size() == 1:
+        return
+    left_out = [name for name, w in model.named_parameters() if w.requires_grad and w.grad is None]
+    if left_out:
+        raise ValueError(
+            f"the loss does not depend on {', '.join(left_out[:5])}, and with several processes it has to depend on "
+            "every weight that is trained: use output.logits, too, or freeze these by requires_grad_(False)."
+        )
+
+
+def check_ema(ema: AveragedModel | None, model: ReIDModel) -> None:
+    """ValueError unless `ema` is an average of this network."""
+    if ema is None:
+        return
+    if not isinstance(ema, AveragedModel):
+        raise ValueError(
+            f"ema must be None or a torch.optim.swa_utils.AveragedModel, got {type(ema).__name__}."
+        )
+    if wrong := differences(ema.module.state_dict(), model.state_dict()):
+        raise ValueError(
+            f"ema is an average of another network ({wrong}): make it of this one, AveragedModel(model)."
+        )
 
 
 def check_saving(path: str | Path | None, save_every: int, keep: int, resume: bool | str) -> None:
@@ -102,9 +146,9 @@ def check_graphs(device: torch.device, accumulate: int, compile: bool | Literal[
         )
 
 
-def check_weights(model: ReIDModel, step: int) -> None:
+def check_weights(modules: Iterable[nn.Module], step: int) -> None:
     """ValueError if a weight or a running statistic is NaN or Inf, so that it does not replace a good checkpoint."""
-    if not all(value.isfinite().all() for value in model.state_dict().values()):
+    if not all(value.isfinite().all() for module in modules for value in module.state_dict().values()):
         raise ValueError(f"the weights became NaN or Inf after step {step}: use a smaller lr.")
 
 

@@ -14,7 +14,7 @@ LOOK_BACK = 50  # steps
 def diagnose(logs: Sequence[Log], margin: float | None = 0.3) -> dict[str, str]:
     """{name: a sentence that says what is seen and what to do}; {} for a run that looks well.
 
-    Looks at the last 50 logs; fewer tell nothing. margin: of the triplet loss.
+    Looks at the last 50 logs; fewer tell nothing. margin: of the triplet loss, where there is one.
 
     collapse: a triplet loss at the margin says that all distances are equal: the features of everybody have become
     the same (Hermans et al., 2017, section 3.2). waiting: the data loader is the bottleneck for more than a fifth of
@@ -25,8 +25,9 @@ def diagnose(logs: Sequence[Log], margin: float | None = 0.3) -> dict[str, str]:
         return seen
     recent = logs[-LOOK_BACK:]
     # Nearly every step, not the mean: a run that gets well passes the margin on its way down.
-    if margin and sum(abs(log.triplet - margin) < 0.05 * margin for log in recent) >= 0.9 * LOOK_BACK:
-        triplet = statistics.fmean(log.triplet for log in recent)
+    triplets = [log.triplet for log in recent if log.triplet is not None]
+    if margin and sum(abs(triplet - margin) < 0.05 * margin for triplet in triplets) >= 0.9 * LOOK_BACK:
+        triplet = statistics.fmean(triplets)
         seen["collapse"] = (
             f"the triplet loss has been at the margin ({triplet:.3f}, margin {margin}) for {LOOK_BACK} steps: the "
             "features of all people have become the same. Use a smaller lr or a longer warm-up, or start from "

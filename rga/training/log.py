@@ -7,16 +7,17 @@ from dataclasses import dataclass
 class Log:
     """What happened in step `step` of `steps` (from 1), which lies in epoch `epoch` of `epochs` (from 1).
 
-    With several processes the losses are the mean over all of them, and images_per_second counts all images.
+    With several processes the losses are the mean over all of them, and images_per_second counts all images. The two
+    terms are None where `rga.fit` was given another loss.
     """
 
     step: int
     steps: int
     epoch: int
     epochs: int
-    loss: float  # identity + triplet
-    identity: float
-    triplet: float
+    loss: float  # identity + triplet, or what the loss given to `rga.fit` returned
+    identity: float | None
+    triplet: float | None
     lr: float
     images_per_second: float
     waiting: float  # the share of the step's time spent waiting for the data loader
@@ -24,4 +25,5 @@ class Log:
 
     @property
     def ends_epoch(self) -> bool:
+        """Whether this step is the last of its epoch."""
         return self.step * self.epochs == self.epoch * self.steps

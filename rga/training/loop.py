@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel
 
 from rga.data.loaders import train_loader
 from rga.data.samples import TrainSample
@@ -21,6 +23,7 @@ from rga.training import checks
 from rga.training.diagnostics import warn_once
 from rga.training.interrupts import defer_stop_signals
 from rga.training.log import Log
+from rga.training.losses import Loss, loss_name
 from rga.training.lr_schedule import paper_schedule
 from rga.training.resume import TrainingState, digest, image_digests, should_resume
 from rga.training.rng_state import set_rng_state
@@ -43,6 +46,8 @@ def fit(
     weight_decay: float = 5e-4,
     smoothing: float = 0.1,
     margin: float | None = 0.3,
+    loss: Loss | None = None,
+    ema: AveragedModel | None = None,
     seed: int = 0,
     precision: Precision = "fp32",
     accumulate: int = 1,
@@ -77,6 +82,11 @@ def fit(
         weight_decay: Adam's (L2).
         smoothing: label smoothing of the identity loss.
         margin: of the triplet loss; None for the soft margin.
+        loss: (output, labels) -> scalar, in place of identity + triplet loss: it gets the network's `Output` in float32
+            and labels (B,), and neither smoothing nor margin matters. An nn.Module with weights of its own (ArcFace,
+            proxies) is moved to the device, trained with the network, saved and resumed; in one process only.
+        ema: an average of the weights, torch.optim.swa_utils.AveragedModel(model, …): updated after every step, saved
+            and resumed with the network, which is trained as without it.
         seed: decides batches and augmentation.
         precision: "fp32", "tf32" (GPUs), "bf16" or "fp16" (autocast, fp16 with loss scaling).
         accumulate: gradient accumulation, micro-batches a step, for less memory; BatchNorm and the search for hard
@@ -88,7 +98,7 @@ def fit(
         channels_last: memory format of the network and its images.
         fused: all of Adam in one kernel.
         sync_norm: several processes: BatchNorm over all of them.
-        gather: several processes: hard pairs among the images of all of them.
+        gather: several processes: hard pairs among the images of all of them; another loss gets all their outputs.
         workers: processes that load images beside this one.
         cache: keep resized images, as in `rga.data.train_loader`.
         path: checkpoint file, written every `save_every` epochs, at the end, and on SIGINT (Ctrl-C, the stop button)
@@ -107,10 +117,12 @@ def fit(
     Raises:
         ValueError: labels that do not fit the network; p that cannot be divided as asked for; graphs on anything but
             one GPU; a checkpoint of other batches or more epochs; a loss or weights that become NaN or Inf. Nothing is
-            saved then, so the last checkpoint is a good one.
+            saved then, so the last checkpoint is a good one. A loss that is no scalar; an ema of another network.
     """
     device = next(model.parameters()).device
-    checks.check_fit(model, samples, p, accumulate, graphs, compile, path, save_every, keep, resume, gate_lr)
+    checks.check_fit(
+        model, samples, p, accumulate, graphs, compile, path, save_every, keep, resume, gate_lr, loss, ema
+    )
 
     # The network, its batches, its optimizer.
     if channels_last:
@@ -123,7 +135,9 @@ def fit(
         loader = train_loader(
             samples, model.size, p, k, seed, workers, cache, every_image=every_image, share=share
         )
-    optimizer = make_optimizer(model, lr, gate_lr, weight_decay, fused)
+    if isinstance(loss, nn.Module):
+        loss.to(device).train()
+    optimizer = make_optimizer(model, lr, gate_lr, weight_decay, fused, loss)
     scheduler, scaler = schedule(optimizer), make_scaler(device, precision)
 
     # Resume where a checkpoint left off.
@@ -137,8 +151,12 @@ def fit(
         "weight_decay": weight_decay,
         "smoothing": smoothing,
         "margin": margin,
+        "loss": loss_name(loss),
+        "ema": ema is not None,
     }
-    state = TrainingState(model, optimizer, scheduler, scaler, settings)
+    modules = {"loss": loss} if isinstance(loss, nn.Module) and loss.state_dict() else {}
+    modules |= {"ema": ema} if ema is not None else {}
+    state = TrainingState(model, optimizer, scheduler, scaler, settings, modules)
     logs, rng_state = state.load(path, len(loader)) if should_resume(path, resume) else ([], None)
     if path is not None and distributed.rank() == 0:
         state.images = image_digests(sample.path for sample in samples)
@@ -146,7 +164,7 @@ def fit(
     _log_start(model, device, precision)
     network = prepare_network(model, (p * k, 3, *model.size), precision, graphs=graphs, compile=compile)
     step = partial(training_step, network, optimizer=optimizer, scaler=scaler, precision=precision)
-    step = partial(step, smoothing=smoothing, margin=margin, accumulate=accumulate, gather=gather)
+    step = partial(step, smoothing=smoothing, margin=margin, accumulate=accumulate, gather=gather, loss=loss)
 
     yield from logs
     if rng_state is not None:  # set now, since the caller's loop body may have drawn numbers
@@ -166,6 +184,10 @@ def fit(
                     result = step(batch=batch, stopping=stopping)
                 except NonFiniteLossError as error:
                     raise ValueError(checks.nan_message(error, at, batch, samples, path)) from None
+                if loss is not None:
+                    checks.check_reached(model)
+                if ema is not None:
+                    ema.update_parameters(model)
                 seconds = time.perf_counter() - started
                 losses = {"loss": result.loss, "identity": result.identity, "triplet": result.triplet}
                 speed = {"images_per_second": p * k / seconds, "waiting": waited / seconds}

@@ -1,8 +1,17 @@
 """The two losses of the paper's recipe: label-smoothed cross-entropy over identities, batch-hard triplet loss."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from rga.models import Output
+
+# What `rga.fit` takes in place of the two: the outputs for B images and their labels (B,) -> a scalar.
+Loss = Callable[[Output, Tensor], Tensor]
+
+__all__ = ["batch_hard", "check_pairs", "hardest", "identity_loss", "pairwise_euclidean", "triplet_loss"]
 
 
 def identity_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.1) -> Tensor:
@@ -53,3 +62,16 @@ def pairwise_euclidean(features: Tensor) -> Tensor:
     squares = features.square().sum(1)
     squared = squares[:, None] + squares[None, :] - 2 * features @ features.T
     return squared.clamp(min=1e-12).sqrt()
+
+
+def trained_weights(loss: Loss | None) -> list[nn.Parameter]:
+    """The weights that a loss has of its own and that are trained with the network's; [] for most losses."""
+    return [w for w in loss.parameters() if w.requires_grad] if isinstance(loss, nn.Module) else []
+
+
+def loss_name(loss: Loss | None) -> str:
+    """What a checkpoint remembers of a loss: the name of the function or class."""
+    if loss is None:
+        return "identity + triplet"
+    named = loss if hasattr(loss, "__qualname__") else type(loss)
+    return f"{named.__module__}.{named.__qualname__}"

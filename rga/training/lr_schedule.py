@@ -6,6 +6,8 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, SequentialLR
 
+__all__ = ["learning_rates", "paper_schedule", "short_schedule"]
+
 PAPER_EPOCHS = 600
 
 

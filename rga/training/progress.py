@@ -13,11 +13,12 @@ Draw = Callable[[Sequence[Log]], object]
 def progress(logs: Iterable[Log], lines: int = 10, draw: Draw | None = None) -> Iterator[Log]:
     """Pass on the logs of `rga.fit` and show how far it is.
 
-    Each state is a line: the loss and its two terms, throughput (images/s), the share of time spent waiting for the
-    data loader, and the time left. A person at a terminal gets tqdm's bar; one in JupyterLab a line below the cell that
-    is replaced as it changes; papermill and nbval, where nobody watches, get `lines` lines on stdout, at the same steps
-    every time. draw: makes a figure of the logs so far, such as `rga.plot.curves`. A notebook shows it below the cell
-    at the end, however that came, and draws it every ten seconds where somebody watches.
+    Each state is a line: the loss and its two terms (if it has them), throughput (images/s), the share of time spent
+    waiting for the data loader, and the time left. A person at a terminal gets tqdm's bar; one in JupyterLab a line
+    below the cell that is replaced as it changes; papermill and nbval, where nobody watches, get `lines` lines on
+    stdout, at the same steps every time. draw: makes a figure of the logs so far, such as `rga.plot.curves`. A
+    notebook shows it below the cell at the end, however that came, and draws it every ten seconds where somebody
+    watches.
 
     In a notebook nothing of this is a widget: what is shown is still there when it is saved and opened again.
     """
@@ -30,8 +31,12 @@ def progress(logs: Iterable[Log], lines: int = 10, draw: Draw | None = None) -> 
             if not log.held:  # replayed logs come in no time
                 pace = now - before if pace is None else 0.9 * pace + 0.1 * (now - before)
             seen.append(log)
-            loss = f"loss {log.loss:.3f} = {log.identity:.3f} + {log.triplet:.3f}"
-            state = [loss, f"{log.images_per_second:.0f} images/s", f"{100 * log.waiting:.0f} % waiting"]
+            terms = f" = {log.identity:.3f} + {log.triplet:.3f}" if log.identity is not None else ""
+            state = [
+                f"loss {log.loss:.3f}{terms}",
+                f"{log.images_per_second:.0f} images/s",
+                f"{100 * log.waiting:.0f} % waiting",
+            ]
             if watched and not notebook:
                 bar = bar or bars.tqdm(total=log.steps, initial=log.step - 1, unit="step", desc="training")
                 bar.set_description(f"epoch {log.epoch}/{log.epochs}", refresh=False)

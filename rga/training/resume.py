@@ -4,18 +4,20 @@ import hashlib
 import logging
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from rga.data.samples import Splits, TrainSample
 from rga.device import distributed
 from rga.models import ReIDModel
+from rga.models.weights_files import differences
 from rga.training import checkpoint
 from rga.training.checks import check_weights
 from rga.training.log import Log
@@ -36,16 +38,19 @@ class TrainingState:
     scheduler: LRScheduler
     scaler: torch.amp.GradScaler
     settings: dict  # what must or should be the same when the run is resumed
+    # What else has a state: "loss", one with weights of its own; "ema", the average of the network.
+    modules: dict[str, nn.Module] = field(default_factory=dict)
     images: Sequence[str] = ()  # `image_digests` of those trained on, for `people_trained_on`
 
     def save(self, path: str | Path, logs: Sequence[Log], keep: int) -> None:
         """Write a checkpoint (the first process does). Raises ValueError, and writes nothing, for weights of NaN."""
         rng_states = distributed.all_gather_objects(get_rng_state(_device(self.model)))
-        check_weights(self.model, logs[-1].step)
+        check_weights([self.model, *self.modules.values()], logs[-1].step)
         if distributed.rank() == 0:
             state = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
             state |= {"settings": self.settings, "logs": [astuple(log) for log in logs], "random": rng_states}
             state |= {"trained_on": list(self.images)}
+            state |= {name: module.state_dict() for name, module in self.modules.items()}
             checkpoint.save(path, self.model, keep=keep, step=logs[-1].step, **state)
 
     def load(self, path: str | Path, steps_per_epoch: int) -> tuple[list[Log], dict]:
@@ -53,12 +58,16 @@ class TrainingState:
 
         Raises ValueError as `check_compatible` and `checkpoint.restore` do, and changes nothing then.
         """
-        state = checkpoint.restore(path, self.model, check=partial(check_compatible, path, self.settings))
+        check = partial(check_compatible, path, self.settings, self.modules)
+        state = checkpoint.restore(path, self.model, check)
         epochs = self.settings["epochs"]
         totals = {"steps": epochs * steps_per_epoch, "epochs": epochs, "held": True}
         logs = [replace(Log(*values), **totals) for values in state["logs"]]
         if state["scaler"]:  # empty, if that was not fp16
             self.scaler.load_state_dict(state["scaler"])
+        for name, module in self.modules.items():
+            if name in state:  # an average may begin later than the run
+                module.load_state_dict(state[name])
         restore_optimizer(self.optimizer, self.scheduler, state["optimizer"], len(logs) // steps_per_epoch)
         return logs, state["random"][distributed.rank() % len(state["random"])]
 
@@ -94,7 +103,7 @@ def people_trained_on(path: str | Path, splits: Splits) -> int | None:
     return len({sample.pid for sample, digest in zip(shown, digests, strict=True) if digest in trained})
 
 
-def check_compatible(path: str | Path, settings: dict, state: dict) -> None:
+def check_compatible(path: str | Path, settings: dict, modules: dict[str, nn.Module], state: dict) -> None:
     """Whether a run with these settings can resume from that state: ValueError if not, a warning if some are new."""
     if lacking := {"optimizer", "scaler", "logs", "settings", "random"} - state.keys():
         raise ValueError(
@@ -111,6 +120,12 @@ def check_compatible(path: str | Path, settings: dict, state: dict) -> None:
     if refused := [changed[name] for name in SAME_BATCHES if name in changed]:
         raise ValueError(
             f"{path} is of a run with other batches: {'; '.join(refused)}. Resume with its settings, or start anew."
+        )
+    weights = modules["loss"].state_dict() if "loss" in modules else {}
+    if wrong := differences(state.get("loss", {}), weights):
+        raise ValueError(
+            f"{path} is of a run whose loss has other weights of its own ({wrong}): resume with its loss, or start "
+            "anew from its network (rga.checkpoint.load_model)."
         )
     if state["logs"] and (trained := state["logs"][-1][2]) > settings["epochs"]:
         raise ValueError(

@@ -26,30 +26,27 @@ from rga.device import distributed
 from rga.device.cuda_graphs import make_graphed
 from rga.device.precision import Precision, autocast, matmul_precision
 from rga.device.regional_compile import CompiledRegions
+from rga.models import Output
 from rga.models.attaching import attached
 from rga.models.gates import last_layers
-from rga.training.losses import batch_hard, check_pairs, identity_loss
+from rga.training.losses import Loss, batch_hard, check_pairs, identity_loss, trained_weights
 
 
 class StepResult(NamedTuple):
-    """The two losses of a step, and whether any process was asked to stop meanwhile."""
+    """The loss of a step, its two terms, and whether any process was asked to stop meanwhile."""
 
-    identity: float
-    triplet: float
+    loss: float
+    identity: float | None  # None, and the other, where the caller's loss takes their place
+    triplet: float | None
     stop: bool
-
-    @property
-    def loss(self) -> float:
-        return self.identity + self.triplet
 
 
 class NonFiniteLossError(ValueError):
     """The loss became NaN or Inf; the optimizer has not stepped."""
 
     def __init__(self, result: StepResult) -> None:
-        super().__init__(
-            f"the loss became {result.loss} (identity {result.identity}, triplet {result.triplet})"
-        )
+        terms = f" (identity {result.identity}, triplet {result.triplet})"
+        super().__init__(f"the loss became {result.loss}{terms if result.identity is not None else ''}")
         self.result = result
 
 
@@ -64,6 +61,7 @@ def training_step(
     margin: float | None = 0.3,
     accumulate: int = 1,
     gather: bool = False,
+    loss: Loss | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> StepResult:
     """Forward, backward and optimizer step on one batch, in place.
@@ -71,9 +69,9 @@ def training_step(
     Args:
         network: a `ReIDModel` in training mode, or what wraps it (DistributedDataParallel, torch.compile, CUDA graphs).
         batch: of a `train_loader`; labels are 0 … num_pids - 1.
-        optimizer: of the network's parameters.
+        optimizer: of the network's parameters, and of those that the loss has.
         scaler: loss scaling (`rga.device.precision.make_scaler`), which does something for fp16 only.
-        precision, smoothing, margin, accumulate, gather: as in `rga.fit`.
+        precision, smoothing, margin, accumulate, gather, loss: as in `rga.fit`.
         stopping: asked once, whether this process should stop after the step.
 
     Returns:
@@ -84,19 +82,20 @@ def training_step(
     """
     device = next(network.parameters()).device
     optimizer.zero_grad()  # before the forward pass: old gradients need not live beside the activations
-    losses = torch.zeros(2, device=device)
+    losses = torch.zeros(2 if loss is None else 1, device=device)
     with matmul_precision(precision):
         for number, micro_batch in enumerate(micro_batches(batch, accumulate), start=1):
             with gradient_sync(network, last=number == accumulate):
-                identity_and_triplet = forward(network, micro_batch, precision, smoothing, margin, gather)
+                terms = forward(network, micro_batch, precision, smoothing, margin, gather, loss)
                 # Gradient accumulation: .grad sums over micro-batches, so that each loss counts 1/accumulate. Loss
                 # scaling multiplies by a large power of 2, without which small fp16 gradients underflow to 0.
-                scaler.scale(identity_and_triplet.sum() / accumulate).backward()
-            losses += identity_and_triplet.detach() / accumulate
+                scaler.scale(terms.sum() / accumulate).backward()
+            losses += terms.detach() / accumulate
     # All-reduce: the mean over processes. The only time that the host waits for a GPU in a step.
     asked_to_stop = losses.new_tensor([stopping()])
-    identity, triplet, stop = distributed.all_reduce_mean(torch.cat([losses, asked_to_stop])).tolist()
-    result = StepResult(identity, triplet, stop > 0)
+    *terms, stop = distributed.all_reduce_mean(torch.cat([losses, asked_to_stop])).tolist()
+    identity, triplet = terms if loss is None else (None, None)
+    result = StepResult(sum(terms), identity, triplet, stop > 0)
     if not math.isfinite(result.loss):
         raise NonFiniteLossError(result)
     scaler.step(optimizer)  # undoes the scaling; leaves the step out where a gradient has overflowed
@@ -111,12 +110,15 @@ def forward(
     smoothing: float = 0.1,
     margin: float | None = 0.3,
     gather: bool = False,
+    loss: Loss | None = None,
 ) -> Tensor:
-    """Identity and triplet loss of a micro-batch, (2,); arguments as in `training_step`."""
+    """Identity and triplet loss of a micro-batch, (2,), or the caller's loss, (1,); arguments as in `training_step`."""
     device = next(network.parameters()).device
     images, labels = network_input(batch, device), batch.pids.to(device, non_blocking=True)
     with autocast(device, precision):
         output = network(images)
+    if loss is not None:
+        return callers_loss(loss, output, labels, gather)
     check_pairs(batch.pids)  # on the CPU, where looking at them makes nobody wait
     feature, feature_labels = output.feature.float(), labels
     if gather:  # all-gather: hard pairs among the images of all processes
@@ -126,6 +128,19 @@ def forward(
     with matmul_precision("fp32"):
         triplet = batch_hard(feature, feature_labels, margin)
     return torch.stack([identity_loss(output.logits.float(), labels, smoothing), triplet])
+
+
+def callers_loss(loss: Loss, output: Output, labels: Tensor, gather: bool) -> Tensor:
+    """The loss that was given to `rga.fit`, (1,), in full precision. ValueError unless it is a scalar tensor."""
+    output = Output(*(values.float() for values in output))
+    if gather:
+        output, labels = Output(*map(distributed.all_gather, output)), distributed.all_gather(labels)
+    with matmul_precision("fp32"):
+        value = loss(output, labels)
+    if not isinstance(value, Tensor) or value.ndim:
+        got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"loss(output, labels) must return a scalar tensor, such as a mean, got {got}.")
+    return value[None]
 
 
 def micro_batches(batch: Batch, count: int) -> Iterator[Batch]:
@@ -139,10 +154,20 @@ def gradient_sync(network: nn.Module, last: bool) -> AbstractContextManager:
 
 
 def make_optimizer(
-    model: nn.Module, lr: float, gate_lr: float = 1.0, weight_decay: float = 5e-4, fused: bool = True
+    model: nn.Module,
+    lr: float,
+    gate_lr: float = 1.0,
+    weight_decay: float = 5e-4,
+    fused: bool = True,
+    loss: Loss | None = None,
 ) -> Optimizer:
-    """Adam for the weights that require gradients; `gate_lr` times `lr` for those that end an attention."""
-    return torch.optim.Adam(parameter_groups(model, lr, gate_lr), lr, weight_decay=weight_decay, fused=fused)
+    """Adam for the weights that require gradients; `gate_lr` times `lr` for those that end an attention.
+
+    The weights of a loss that has any are a group of their own, the last.
+    """
+    groups = parameter_groups(model, lr, gate_lr)
+    groups += [{"params": weights}] if (weights := trained_weights(loss)) else []
+    return torch.optim.Adam(groups, lr, weight_decay=weight_decay, fused=fused)
 
 
 def parameter_groups(model: nn.Module, lr: float, gate_lr: float = 1.0) -> list[dict]:

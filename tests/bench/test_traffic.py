@@ -19,7 +19,9 @@ def traffic(monkeypatch):
 
 def test_the_table_in_docs(traffic):
     page = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
-    assert "\n".join(traffic.table(64, (256, 128), 2, 3.0)) in page, "python bench/traffic.py"
+    for tiled in (False, True):
+        table = "\n".join(traffic.table(64, (256, 128), 2, 3.0, tiled))
+        assert table in page, f"python bench/traffic.py{' --tiled' * tiled}"
 
 
 @pytest.mark.parametrize("shape", [(256, 16, 8), (64, 8, 4)])

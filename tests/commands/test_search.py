@@ -1,6 +1,7 @@
 """python -m rga search: table, JSON, contact sheet, index, and what it says of each fault."""
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import rga
 from rga import plot
@@ -173,6 +175,25 @@ def test_unreadable_images(search, gallery, capsys):
     assert search("--skip-unreadable") == 0
     out, err = capsys.readouterr()
     assert err == "left out, cannot be read: 1/broken.jpg\n" and len(out.splitlines()) == 12
+
+
+def test_whole_scenes_are_said(search, gallery, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])  # pytest's; as in a process of the command's own
+    Image.new("RGB", (64, 48)).save(tmp_path / "frame.jpg")
+    assert search("-k", 1, queries=(tmp_path / "frame.jpg",)) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 3 and len(err.splitlines()) == 1
+    assert (
+        err.startswith("warning: queries look like whole scenes: 1 of 1")
+        and "frame.jpg (64 × 48 pixels)" in err
+    )
+    for path in gallery.rglob("*.png"):
+        Image.new("RGB", (64, 48)).save(path)
+    shutil.copy(tmp_path / "frame.jpg", gallery / "0" / "0.png")
+    assert search("-k", 1) == 0
+    queries, images = capsys.readouterr().err.splitlines()
+    assert queries.startswith("warning: queries look like whole scenes: 1 of 1")
+    assert images.startswith(f"images in {gallery} look like whole scenes: 25 of 25")
 
 
 def test_faults_are_one_line_without_traceback(search, checkpoints, gallery, tmp_path, capsys):

@@ -14,6 +14,7 @@ import pytest
 from rga import data, runs
 from rga.__main__ import main
 from rga.runs.recipes import Recipe
+from rga.training.checkpoint import load_model
 
 SMALL = "--size 64x32 -p 4 -k 2 --epochs 2 --precision fp32 --attention none".split()
 
@@ -33,6 +34,16 @@ def test_trains_and_reports(cuhk03, tmp_path, capsys, monkeypatch):
     assert {"checkpoint.pt", "best.pt", "log.csv"} <= {file.name for file in (tmp_path / "run").iterdir()}
 
 
+def test_backbones_of_timm(cuhk03, tmp_path, capsys):
+    pytest.importorskip("timm")
+    run = arguments(cuhk03, "--out", str(tmp_path / "run"), "--epochs", "1")
+    assert main([*run, "--backbone", "timm/resnet10t"]) == 0
+    assert load_model(tmp_path / "run" / "checkpoint.pt").config["backbone"] == "timm/resnet10t"
+    capsys.readouterr()
+    assert main([*run, "--backbone", "timm/resnet10x", "--root", str(tmp_path / "absent")]) == 1
+    assert "unknown backbone 'timm/resnet10x'" in capsys.readouterr().err  # before the data are looked for
+
+
 def test_resumes(cuhk03, tmp_path, capsys):
     out = str(tmp_path / "run")
     assert main(arguments(cuhk03, "--out", out, "--resume", "true")) == 1
@@ -49,6 +60,40 @@ def test_another_run_is_not_replaced(cuhk03, tmp_path, capsys):
     assert "epochs 2 there, 1 here" in capsys.readouterr().err
     assert main(arguments(cuhk03, "--out", out, "--epochs", "1", "--overwrite")) == 0
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["settings"]["epochs"] == 1
+
+
+def test_like_repeats_a_run_to_the_last_digit(cuhk03, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rga.io.provenance._git", lambda *_: None)  # there may be uncommitted changes
+    assert main(arguments(cuhk03, "--out", "one", "--seed", "3", "--lr", "0.001")) == 0
+    assert main(["train", "--like", "one/metrics.json", "--out", "two"]) == 0
+    out, err = capsys.readouterr()
+    assert "the same to the last digit" in out and "but for" not in out and "may differ" not in err
+    one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two"))
+    assert one["settings"] | {"out": ""} == two["settings"] | {"out": ""}
+    same = ("after_neck", "before_neck", "last_loss")
+    assert [one[name] for name in same] == [two[name] for name in same]
+
+
+def test_like_with_other_options_says_so_and_keeps_the_earlier_run(cuhk03, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments(cuhk03, "--out", "one")) == 0
+    before = (tmp_path / "one" / "metrics.json").read_bytes()
+    like = ["train", "--like", "one/metrics.json", "--epochs", "1"]
+    assert main([*like, "--out", "one", "--overwrite"]) == 1
+    assert "one is the folder of the earlier run, which is to stay" in capsys.readouterr().err
+    assert main([*like, "--out", "two"]) == 0
+    out = capsys.readouterr().out
+    assert "like one/metrics.json, but for epochs 2 there, 1 here\n" in out
+    assert "beside one/metrics.json: rank-1 " in out and "not the same" in out
+    assert (tmp_path / "one" / "metrics.json").read_bytes() == before
+
+
+def test_like_takes_the_place_of_a_named_recipe(tmp_path, capsys):
+    assert main(["train", "quick", "--like", "metrics.json"]) == 1
+    assert "leave out 'quick', or --like" in capsys.readouterr().err
+    assert main(["train", "--like", str(tmp_path)]) == 1
+    assert f"expected the metrics.json or settings.json of a run at {tmp_path}" in capsys.readouterr().err
 
 
 def test_without_test_people_there_is_a_network_and_a_report(cuhk03, tmp_path, capsys, monkeypatch):

@@ -223,6 +223,7 @@ FLOAT = "Scale its values to 0 … 255 and convert them to uint8"
         (torch.zeros(9, 5, 3).byte(), r"got uint8 \(9, 5, 3\). Move its axes: image.permute\(2, 0, 1\)"),
         (np.zeros((9, 5, 4), np.uint8), r"got uint8 \(9, 5, 4\). Give .* red, green and blue and no further"),
         (np.zeros((2, 9, 5, 3), np.uint8), "Give one image at a time"),
+        (np.zeros(9, np.uint8), "Give one image at a time"),
         (torch.zeros(9, 5).byte(), "Give one image at a time"),
         (np.zeros((0, 5, 3), np.uint8), r"got uint8 \(0, 5, 3\). It has no pixels: leave it out"),
         (torch.zeros(3, 9, 0).byte(), r"got uint8 \(3, 9, 0\). It has no pixels"),

@@ -1,5 +1,7 @@
 """Charts show the numbers they were given, and say the areas, thresholds and intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,16 @@ def test_curves_have_four_panels_and_epoch_means():
     assert len(each.get_xdata()) == 12 and len(mean.get_xdata()) == 3
     expected = np.mean([3.0 / step for step in range(5, 9)])
     np.testing.assert_allclose(mean.get_ydata()[1], expected)
+
+
+def test_curves_of_a_loss_without_terms():
+    alone = [replace(log, identity=None, triplet=None) for log in logs(steps=12, epochs=3)]
+    figure = plot.curves(alone)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["loss", "learning rate"]
+    mixed = plot.curves(logs(steps=12, epochs=3)[:4] + alone[4:])  # resumed with another loss
+    assert len(mixed.axes) == 4
+    assert np.isfinite(mixed.axes[1].lines[0].get_ydata()).sum() == 4
+    text_of(figure), text_of(mixed)
 
 
 def test_curves_of_one_step():

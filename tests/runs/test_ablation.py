@@ -82,6 +82,12 @@ def test_where_every_attention_looks_is_scored(root):
     assert list(train_and_test(tiny(root))["attention"]) == ["features"]
 
 
+def test_where_the_tokens_of_a_transformer_look_is_scored(root):
+    pytest.importorskip("timm")
+    maps = train_and_test(tiny(root, "rga_s", stages="4", backbone="timm/vit_tiny_patch16_224"))["attention"]
+    assert list(maps) == ["features", "stage 4"] and all(0 < score["person"] < 1 for score in maps.values())
+
+
 def test_settings_are_the_fields_that_decide(root):
     other = dataclasses.replace(tiny(root), out="elsewhere", cache=False, workers=1)
     assert settings(other) == settings(tiny(root))

@@ -68,6 +68,17 @@ def test_an_unknown_choice_names_the_others(name):
         recipes.quick(**{name: "other"})
 
 
+def test_backbones_are_those_of_create_model():
+    with pytest.raises(ValueError, match="unknown backbone 'other': choose one of resnet18, .*or timm/NAME"):
+        recipes.quick(backbone="other")
+    pytest.importorskip("timm")
+    with pytest.raises(ValueError, match="unknown backbone 'timm/convnext_ato': .*timm/convnext_atto"):
+        recipes.paper(backbone="timm/convnext_ato")
+    recipe = recipes.quick(backbone="timm/resnet10t", size="64x32")
+    model = recipe.make_model(3)
+    assert model.config["backbone"] == "timm/resnet10t" and model.size == (64, 32)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -37,6 +37,17 @@ def test_a_line_a_step(tmp_path):
     }  # fmt: skip
 
 
+def test_a_loss_without_terms(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with RunLogger(tmp_path, tensorboard=True) as logger:
+        logger.step(replace(LOG, identity=None, triplet=None))
+    assert (rows(tmp_path)[0]["loss"], rows(tmp_path)[0]["identity"]) == ("5.5", "")
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    names = ("images_per_second", "loss", "lr", "waiting")
+    assert sorted(events.Tags()["scalars"]) == [f"train/{name}" for name in names]
+
+
 def test_a_resumed_run_replays_its_logs(tmp_path):
     for held in (False, True):
         with RunLogger(tmp_path) as logger:

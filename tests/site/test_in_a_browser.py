@@ -22,6 +22,7 @@ if not (CHROMIUM and DRIVER):
 DESK, PHONE = (1200, 900), (390, 844)
 PAGES = [
     *("index", "README", "docs/glossary", "docs/cost", "results/README", "api/index", "api/rga.models"),
+    *("docs/api/README", "docs/api/models", "docs/api/metrics"),
     *("notebooks/01_dataset", "notebooks/02_rga_module", "notebooks/03_train", "notebooks/04_evaluate"),
     *("notebooks/05_ablation", "rga/models/rga", "rga/data/cuhk03/index"),
 ]
@@ -106,7 +107,9 @@ def test_the_search_finds_a_word(by_file, browser, site, address):
         link.get_attribute("href").split("?")[0].rsplit("/", 1)[1]
         for link in elements(browser, "#search-results li a")
     }
-    assert {"glossary.html", "03_train.html", "rga.losses.html"} <= {name.split("#")[0] for name in found}
+    assert {"glossary.html", "03_train.html", "rga.training.losses.html"} <= {
+        name.split("#")[0] for name in found
+    }
     assert browser.get_log("browser") == []
 
 

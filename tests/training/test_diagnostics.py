@@ -35,3 +35,9 @@ def test_waiting_for_images():
         "25 % of the time of the last 50 steps passed waiting"
     )
     assert diagnose(logs(waiting=0.19)) == {}
+
+
+def test_another_loss_has_no_margin_to_sit_at():
+    assert diagnose(logs(triplet=None)) == {}
+    assert diagnose(logs(0.3, steps=20) + logs(None, steps=30)) == {}
+    assert "collapse" in diagnose(logs(None, steps=2) + logs(0.3, steps=48))

@@ -114,6 +114,23 @@ def test_compiled(samples):
     torch.testing.assert_close(compiled.state_dict(), model.state_dict(), rtol=1e-3, atol=1e-4)
 
 
+@COMPILER
+def test_compiled_with_another_loss(samples):
+    """Which is not compiled."""
+
+    def loss(output, labels):
+        return nn.functional.cross_entropy(output.logits, labels)
+
+    plain, compiled = (
+        [
+            log.loss
+            for log in rga.fit(tiny(), samples, epochs=2, p=4, k=3, lr=3e-4, loss=loss, compile=compile)
+        ]
+        for compile in (False, True)
+    )
+    assert compiled == pytest.approx(plain, rel=1e-4)
+
+
 def stage(attention=True):
     """A network of one stage, with or without RGA-S behind it."""
     torch.manual_seed(0)

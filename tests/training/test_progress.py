@@ -30,6 +30,14 @@ def test_lines_where_nobody_watches(capsys, monkeypatch):
     assert re.fullmatch(last, out.splitlines()[-1])
 
 
+def test_a_loss_without_terms(capsys, monkeypatch):
+    monkeypatch.setattr(module.bars, "watched", lambda: False)
+    one = next(logs(1))
+    one.identity = one.triplet = None
+    list(progress([one]))
+    assert "step 1/1 · loss 1.000 · 50 images/s" in capsys.readouterr().out
+
+
 def test_steps_of_an_earlier_run_are_not_told_again(capsys, monkeypatch):
     monkeypatch.setattr(module.bars, "watched", lambda: False)
     assert len(list(progress(logs(40, held=20)))) == 40
