@@ -57,7 +57,7 @@ def test_runs_to_the_end_and_says_what_is_not_there(name, own, tmp_path):
 
 def test_transfer_searches_and_trains_on_a_folder_of_ones_own(own, tmp_path):
     """Two people to train on, cameras in the test that training never saw, names that are guessed."""
-    settings = {"folder": str(own), "out": str(tmp_path / "out"), "seeds": 2, "steps": 2, "profile": "quick"}
+    settings = {"folder": str(own), "out": str(tmp_path / "out"), "seeds": 2, "steps": 6, "profile": "quick"}
     ran = papermill.execute_notebook(
         FOLDER / "06_transfer.ipynb",
         tmp_path / "ran.ipynb",
