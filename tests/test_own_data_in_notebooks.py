@@ -53,3 +53,19 @@ def test_runs_to_the_end_and_says_what_is_not_there(name, own, tmp_path):
     text = "".join(output.get("text", "") + str(output.get("data", "")) for output in outputs)
     for words in SAYS[name]:
         assert words in text
+
+
+def test_transfer_searches_and_trains_on_a_folder_of_ones_own(own, tmp_path):
+    """Two people to train on, cameras in the test that training never saw, names that are guessed."""
+    settings = {"folder": str(own), "out": str(tmp_path / "out"), "seeds": 2, "steps": 6, "profile": "quick"}
+    ran = papermill.execute_notebook(
+        FOLDER / "06_transfer.ipynb",
+        tmp_path / "ran.ipynb",
+        settings,
+        kernel_name="python3",
+        cwd=FOLDER,
+        progress_bar=False,
+    )
+    text = "".join(output.get("text", "") for cell in ran.cells for output in cell.get("outputs", ()))
+    assert "train/0001_1_0.png" in text and "found the very picture:" in text
+    assert (tmp_path / "out/mine.pt").exists() and not (tmp_path / "out/visitors").exists()

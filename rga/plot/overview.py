@@ -32,6 +32,7 @@ NOTEBOOKS = {
     "03": {"data", "module", "pool", "neck", "classifier", "triplet", "identity"},
     "04": {"neck", "ranking"},
     "05": {"module", "ranking"},
+    "06": {"module"},
 }
 
 
