@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal
 
@@ -25,14 +25,12 @@ def check_fit(
     graphs: bool,
     compile: bool | Literal["attention"],
     path: str | Path | None,
-    save_every: int,
-    keep: int,
     resume: bool | str,
     gate_lr: float,
 ) -> None:
     """All checks of the arguments of `rga.fit`, which are these; ValueError for the first that cannot be."""
     check_labels(model, samples)
-    check_saving(path, save_every, keep, resume)
+    check_saving(path, resume)
     check_division(p, accumulate)
     check_rate("gate_lr", gate_lr)
     check_compile(model, compile)
@@ -59,12 +57,18 @@ def check_rate(name: str, value: float) -> None:
         raise ValueError(f"{name} must be a number above 0, got {value!r}.")
 
 
-def check_saving(path: str | Path | None, save_every: int, keep: int, resume: bool | str) -> None:
+def check_counts(**values: int) -> None:
+    """ValueError unless these arguments of `rga.fit` are whole numbers, large enough."""
+    for name, value in values.items():
+        least = 0 if name in ("seed", "workers", "evaluate_every") else 1
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+
+
+def check_saving(path: str | Path | None, resume: bool | str) -> None:
     """ValueError for checkpoints that cannot be written or resumed from as asked."""
     if not isinstance(resume, bool) and resume != "auto":
         raise ValueError(f"resume must be True, False or 'auto', got {resume!r}.")
-    if save_every < 1 or keep < 1:
-        raise ValueError(f"save_every and keep must be at least 1, got {save_every} and {keep}.")
     if path is None and resume is True:
         raise ValueError("resume=True goes on from a checkpoint: pass its path, got path=None.")
 
@@ -119,4 +123,33 @@ def nan_message(
         "the step (BatchNorm's running statistics may not be: load a checkpoint), "
         f"{f'the last good checkpoint is {path}' if saved else 'nothing was saved'}. "
         f"The batch was {', '.join(names)}. Use a smaller lr, start from pretrained weights, or precision='fp32'."
+    )
+
+
+def memory_message(
+    error: RuntimeError,
+    at: dict,
+    model: ReIDModel,
+    p: int,
+    k: int,
+    accumulate: int,
+    precision: str,
+    path: str | Path | None,
+) -> str | None:
+    """What to say of a step that ran out of memory, on a GPU or a CPU; None for any other error."""
+    if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
+        return None
+    reason = ". ".join(str(error).splitlines()[0].split(". ")[:3]).rstrip(".")
+    height, width = model.size
+    device, processes = next(model.parameters()).device, distributed.world_size()
+    shares = [n for n in range(accumulate + 1, p) if p % (n * processes) == 0 and p >= 2 * n * processes]
+    advice = [f"accumulate={n} ({p * k // n // processes} images at once)" for n in shares[:1]]
+    advice += ["precision='bf16'"] if device.type == "cuda" and precision in ("fp32", "tf32") else []
+    advice += [f"a smaller p or k, or images smaller than {height} x {width}"]
+    saved = path is not None and Path(path).exists()
+    return (
+        f"out of memory on {device} at step {at['step']}, epoch {at['epoch']}, with p x k = {p} x {k} = {p * k} images "
+        f"of {height} x {width} a step, {p * k // accumulate // processes} at once (accumulate={accumulate}): {reason}"
+        f". Use {', or '.join(advice)}; "
+        + (f"the last good checkpoint is {path}." if saved else "nothing was saved.")
     )

@@ -75,7 +75,9 @@ def _array(content: bytes, order: str) -> tuple[str, list | str | None]:
             return name.decode(), None
     elif kind == CHAR:
         ((code, letters),) = values
-        found = letters.decode(TEXTS[code] + {"<": "-le", ">": "-be"}[order] * (TEXTS[code] in ("utf-16", "utf-32")))
+        found = letters.decode(
+            TEXTS[code] + {"<": "-le", ">": "-be"}[order] * (TEXTS[code] in ("utf-16", "utf-32"))
+        )
     elif kind in NUMERIC:
         ((code, numbers),) = values  # complex ones have two
         numbers = np.frombuffer(numbers, order + NUMBERS[code])

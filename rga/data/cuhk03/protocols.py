@@ -47,7 +47,9 @@ def _read(path: Path) -> dict[str, list]:
     for key in keys:
         kind = str if key == "filelist" else int
         if not (isinstance(table[key], list) and all(isinstance(value, kind) for value in table[key])):
-            raise ValueError(f"The protocol file's {key} must be {'texts' if kind is str else 'numbers'}. {advice}")
+            raise ValueError(
+                f"The protocol file's {key} must be {'texts' if kind is str else 'numbers'}. {advice}"
+            )
     lengths = {key: len(table[key]) for key in COLUMNS}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"The protocol file's columns differ in length: {lengths}. {advice}")
