@@ -15,7 +15,15 @@ from rga.models.fine_tuning import load_own
 from rga.models.gates import GateInit, make_gate
 from rga.models.imagenet import load_imagenet
 from rga.models.non_local import NonLocal, SimplifiedNonLocal
-from rga.models.reid import STAGES, Output, ReIDModel, create_backbone, remove_classifier, remove_last_stride
+from rga.models.reid import (
+    STAGES,
+    Output,
+    ReIDModel,
+    check_shape,
+    create_backbone,
+    remove_classifier,
+    remove_last_stride,
+)
 from rga.models.released import load_released, released_state_dict
 from rga.models.resizing import resize
 from rga.models.rga import RGA, ChannelRGA, RelationScore, SpatialRGA
@@ -78,8 +86,10 @@ def create_model(
     Raises:
         ValueError, FileNotFoundError: naming the choices.
     """
-    if attention not in ATTENTION:
+    if attention not in list(ATTENTION):  # which takes a list, too
         raise ValueError(f"unknown attention {attention!r}: choose one of {', '.join(ATTENTION)}.")
+    for sides in (size, trained_size or size):
+        check_shape(num_pids, sides, reduction)
     make_gate(nn.Identity(), init_gates)  # raises for a wrong word also where nothing has a gate
     network = create_backbone(backbone)
     source = weights if weights in (None, "imagenet") else read_weights(Path(weights))

@@ -1,6 +1,7 @@
 """What `rga.fit` refuses before it trains, and what it says when the loss becomes NaN."""
 
 import math
+import reprlib
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -40,7 +41,13 @@ def check_fit(
 
 def check_labels(model: ReIDModel, samples: Sequence[TrainSample]) -> None:
     """ValueError unless the samples are labelled 0 … num_pids - 1, the classes of the network."""
-    labels, num_pids = {label for _, label, _ in samples}, model.classifier.out_features
+    num_pids = model.classifier.out_features
+    try:
+        labels = {int(label) for _, label, _ in samples}
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"expected samples (path, label, camid), such as splits.train, got {reprlib.repr(samples)}."
+        ) from None
     if not labels:
         raise ValueError("there is no image to train on: expected samples, such as splits.train, got none.")
     if min(labels) < 0 or max(labels) >= num_pids:
@@ -63,6 +70,20 @@ def check_counts(**values: int) -> None:
         least = 0 if name in ("seed", "workers", "evaluate_every") else 1
         if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+
+
+def check_losses(lr: float, weight_decay: float, smoothing: float, margin: float | None) -> None:
+    """ValueError unless these arguments of `rga.fit` are numbers that they can be."""
+    check_rate("lr", lr)
+    for name, value, most in (
+        ("weight_decay", weight_decay, math.inf),
+        ("smoothing", smoothing, 1),
+        ("margin", margin or 0.0, math.inf),
+    ):
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < most:
+            raise ValueError(
+                f"{name} must be a number from 0{f' to below {most}' * (most == 1)}, got {value!r}."
+            )
 
 
 def check_saving(path: str | Path | None, resume: bool | str) -> None:

@@ -112,6 +112,7 @@ def fit(
     device = next(model.parameters()).device
     checks.check_counts(epochs=epochs, p=p, k=k, accumulate=accumulate, seed=seed, workers=workers)
     checks.check_counts(save_every=save_every, evaluate_every=evaluate_every, keep=keep)
+    checks.check_losses(lr, weight_decay, smoothing, margin)
     checks.check_fit(model, samples, p, accumulate, graphs, compile, path, resume, gate_lr)
 
     # The network, its batches, its optimizer.
