@@ -159,7 +159,10 @@ class Loader(DataLoader):
             if batch is None:
                 return
             if isinstance(batch, Exception):
-                raise batch
+                try:
+                    raise batch
+                finally:  # an error whose traceback leads to this frame, and back: its workers would live on
+                    del batch, batches
             yield batch
 
     def close(self) -> None:
