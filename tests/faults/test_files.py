@@ -424,6 +424,18 @@ def test_a_flipped_bit_in_weights_is_noticed(tmp_path):
             read(tmp_path / name)
 
 
+def test_a_flipped_bit_in_torchs_cache_of_imagenet_weights_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    file = tmp_path / "checkpoints" / "resnet18-f37072fd.pth"
+    file.parent.mkdir()
+    torch.save(STATE, file)
+    content = bytearray(file.read_bytes())
+    content[content.index(STATE["layer.weight"].numpy().tobytes())] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"resnet18-f37072fd\.pth, could not read .*Delete that file"):
+        create_model("resnet18", "none", num_pids=2, weights="imagenet")
+
+
 def test_weights_without_checksums_are_read(tmp_path):
     torch.serialization.set_crc32_options(False)
     try:

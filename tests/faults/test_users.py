@@ -84,7 +84,7 @@ ANYTHING = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=20_000)
+@settings(max_examples=100, deadline=20_000)
 @given(st.sampled_from(FIELDS), ANYTHING)
 def test_any_value_of_any_setting_is_taken_or_refused_with_its_name(name, value):
     """Of a recipe, and so of papermill's parameters and of `python -m rga train`."""

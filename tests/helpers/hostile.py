@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import torch
 from helpers.processes import CONTEXT
 
-# Random changes of each file, of a run of `make test`; RGA_FUZZ=10000 looks longer.
-FLIPS = int(os.environ.get("RGA_FUZZ", 100))
+# Random changes of each file, in `make test`; RGA_FUZZ=10000 looks longer.
+FLIPS = int(os.environ.get("RGA_FUZZ", 60))
 MEMORY = 2 * 2**30  # bytes that reading may take, beyond what the process has before
 SECONDS = 5  # that reading one file may take; a tenth of it is usual on a busy machine
 
