@@ -89,6 +89,30 @@ def test_no_command_goes_through_a_shell():
     ] == []
 
 
+def test_only_weights_that_are_asked_for_are_fetched():
+    connecting = (
+        r"^\s*(?:import|from) (socket|ssl|requests|http|httpx|urllib\.request|ftplib|smtplib|asyncio)\b"
+    )
+    package = [path for path in FILES if path.is_relative_to(ROOT / "rga") or path.name == "hubconf.py"]
+    found = [
+        path.name for path in package if re.search(connecting, path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert len(package) > 100 and found == []
+    fetching = {
+        "get_state_dict",
+        "load_state_dict_from_url",
+        "download_url_to_file",
+        "urlopen",
+        "urlretrieve",
+    }
+    files = {
+        file
+        for file, name, _ in CALLS
+        if name.rpartition(".")[2] in fetching and file.startswith(("rga/", "hub"))
+    }
+    assert files == {"rga/models/imagenet.py"}
+
+
 def test_code_is_run_from_text_in_the_course_only():
     """Exercises that are handed in, in a process that is shut in."""
     found = {
