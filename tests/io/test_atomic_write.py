@@ -58,7 +58,9 @@ def test_of_two_files_at_once_the_later_wins(tmp_path):
     assert path.read_text() == "first" and names(tmp_path) == ["a.txt"]
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_before_anything_else(tmp_path, monkeypatch):
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_before_anything_else(
+    tmp_path, monkeypatch
+):
     path, done = tmp_path / "a.txt", []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda *file: done.append("fsync") or fsync(*file))
