@@ -79,7 +79,9 @@ def table(batch: int, size: tuple[int, int], number: int, terabytes: float, tile
     }
     parts = list(made[next(iter(made))])
     made["all"] = {part: tuple(sum(s[part][i] for s in made.values()) for i in (0, 1)) for part in parts}
-    lines = [f"| MiB{', tiled' * tiled} | {' | '.join(parts)} | all | multiply-adds, G | ms at {terabytes} TB/s |"]
+    lines = [
+        f"| MiB{', tiled' * tiled} | {' | '.join(parts)} | all | multiply-adds, G | ms at {terabytes} TB/s |"
+    ]
     lines.append("|---" * (len(parts) + 4) + "|")
     for name, of in made.items():
         moved = [batch * number * of[part][0] for part in parts]

@@ -5,6 +5,7 @@ import sys
 
 from rga.commands import data, evaluate, export, search, train, verify
 from rga.commands.options import subcommand
+from rga.data.loaders import worker_ended
 from rga.io.atomic_write import no_room
 from rga.version import __version__
 
@@ -41,9 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         return args.run(args)
     except Exception as error:
         # These are meant for users; any other is a bug, with its traceback.
-        if not (isinstance(error, ValueError | OSError) or no_room(error)):
+        said = error if isinstance(error, ValueError | OSError) else no_room(error) or worker_ended(error)
+        if said is None:
             raise
-        print(error if isinstance(error, ValueError | OSError) else no_room(error), file=sys.stderr)
+        print(said, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130  # as a shell counts it

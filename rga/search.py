@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import torch
@@ -20,6 +20,7 @@ from rga.evaluation import embed
 from rga.io.atomic_write import atomic_write
 from rga.io.bars import tqdm
 from rga.models import ReIDModel
+from rga.models.weights_files import check_sums
 
 __all__ = ["Found", "Index", "build_index", "fingerprint", "load_index"]
 
@@ -91,13 +92,15 @@ def load_index(path: str | Path, model: ReIDModel | None = None) -> Index:
             f"expected an index in {path}, found none: rga.search.build_index writes one."
         )
     try:
+        check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, with advice that does not apply
         raise ValueError(
-            f"expected an index written by rga in {path}, got a file that is truncated or of another kind."
+            f"expected an index written by rga in {path}, got a file that is truncated, damaged or of another kind."
         ) from error
-    known = isinstance(content, dict) and content.get("format") == FORMAT
-    if not known or content.get("index", {}).keys() != {field.name for field in fields(Index)}:
+    if not (
+        isinstance(content, dict) and content.get("format") == FORMAT and _is_index(content.get("index"))
+    ):
         raise ValueError(f"expected an index written by rga (format {FORMAT}) in {path}, got something else.")
     index = Index(**content["index"])
     if model is not None and index.model != (here := fingerprint(model)):
@@ -106,6 +109,22 @@ def load_index(path: str | Path, model: ReIDModel | None = None) -> Index:
             "and features of two networks cannot be compared: choose that network, or delete the file or name another."
         )
     return index
+
+
+def _is_index(content: object) -> bool:
+    """Whether these are the fields of an `Index`, which agree with each other and name images below a folder."""
+    if not isinstance(content, dict) or content.keys() != {field.name for field in fields(Index)}:
+        return False
+    paths, stamps, features = content["paths"], content["stamps"], content["features"]
+    names = (*paths, *content["unreadable"], content["model"])
+    return (
+        all(isinstance(name, str) for name in names)
+        and not any(PurePath(name).is_absolute() or ".." in PurePath(name).parts for name in paths)
+        and isinstance(stamps, Tensor)
+        and (stamps.shape, stamps.dtype) == ((len(paths), 2), torch.int64)
+        and isinstance(features, Tensor)
+        and (features.ndim, len(features), features.dtype) == (2, len(paths), torch.float32)
+    )
 
 
 def build_index(

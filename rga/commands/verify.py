@@ -1,7 +1,6 @@
 """Person verification: calibrate a threshold and a probability, then apply them to two images."""
 
 import argparse
-import json
 import random
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from rga.commands.options import (
 )
 from rga.data import Splits
 from rga.evaluation import Embeddings, embed
-from rga.io.json_files import write_json
+from rga.io.json_files import read_json, write_json
 from rga.io.provenance import provenance
 from rga.metrics import Calibration, Pairs, calibrate, pairwise_distance, threshold_at, verification_pairs
 from rga.models import ReIDModel
@@ -163,10 +162,10 @@ def read_calibration(path: Path, model: ReIDModel) -> dict:
             f"expected a calibration in {path}, found none: python -m rga calibrate writes one."
         )
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path, "a calibration written by python -m rga calibrate")
     except ValueError:
-        content = None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        content = {}
+    if content.get("format") != FORMAT or not isinstance(content.get("network"), str):
         raise ValueError(
             f"expected a calibration written by python -m rga calibrate in {path}, got something else."
         )

@@ -35,7 +35,7 @@ class Mapped:
     @cached_property
     def array(self) -> np.ndarray:
         # Private and writable (c): torch warns of read-only arrays.
-        return np.load(self.path, mmap_mode="c")
+        return np.lib.format.open_memmap(self.path, mode="c")
 
     def __getitem__(self, index: int) -> Tensor:
         return torch.from_numpy(self.array[index]).permute(2, 0, 1)
@@ -130,7 +130,7 @@ def _fingerprint(paths: Sequence[str | Path]) -> str:
 def _is_whole(file: Path, shape: tuple[int, ...]) -> bool:
     """Whether the file holds such an array; one cut short is shorter than its header says, so numpy refuses it."""
     try:
-        array = np.load(file, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
+        array = np.lib.format.open_memmap(file, mode="r")
+    except Exception:  # numpy raises whatever a broken header leads it into
         return False
     return array.shape == shape and array.dtype == np.uint8

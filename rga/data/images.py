@@ -28,6 +28,9 @@ SUFFIXES = tuple(
     if kind in Image.OPEN and kind not in NO_PIXELS
 )
 EMPTY = "It has no pixels: leave it out. Was a box outside its frame?"
+# What `read_image` tries: by their content the others would be found, too, and Pillow starts Ghostscript for EPS.
+FORMATS = tuple(kind for kind in Image.OPEN if kind not in NO_PIXELS)
+LARGEST = 2**27  # pixels: 134 million, 400 MB as RGB; some telephones take 108 million
 HEIC = (".heic", ".heif", ".hif")
 OTHERS = (*HEIC, ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
 
@@ -59,16 +62,18 @@ def read_image(path: str | Path) -> Tensor:
     """The image in a file as uint8 RGB (3, H, W), upright by its EXIF tag, whatever format and mode it has.
 
     The content of the file tells the format, not its suffix. Raises FileNotFoundError, or ValueError if the file is
-    not a whole image.
+    not a whole image, or has more than LARGEST pixels.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             ImageOps.exif_transpose(image, in_place=True)
             return _rgb(image)
     except FileNotFoundError:
         raise
     except Exception as error:  # Pillow's plugins raise whatever broken bytes lead them into
         advice = "The file is empty, cut short or of an unknown format: copy or extract it again."
+        if isinstance(error, Image.DecompressionBombError):
+            advice = "Save it smaller."
         if isinstance(path, str | Path) and is_unreadable_image(str(path)):
             advice = how_to_read([path])
         raise ValueError(f"{path} cannot be read as an image ({error}). {advice}") from error
@@ -150,6 +155,14 @@ def _rgb(image: Image.Image) -> Tensor:
     elif image.mode == "P":  # Pillow warns about a transparent palette unless it becomes RGBA first
         image = image.convert("RGBA")
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+
+
+def _opened(path: str | Path) -> Image.Image:
+    image = Image.open(path, formats=FORMATS)  # reads the header only; warns from 89 million pixels on
+    if image.width * image.height > LARGEST:
+        image.close()
+        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels are more than {LARGEST:,}")
+    return image
 
 
 def stack_images(paths: Sequence[str | Path], size: Size) -> Tensor:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from rga.data import transforms
 from rga.data.cache import resized_images
@@ -144,13 +144,26 @@ def test_loader(
 class Loader(DataLoader):
     """A DataLoader whose workers end with `close()`, or else with this process, whatever error it ends by.
 
-    A worker's ValueError or OSError is raised as without workers, not as the text of a traceback.
+    A worker's ValueError or OSError is raised as without workers, not as the text of a traceback. Raises OSError, too,
+    for a worker that was killed, and where shared memory is full.
     """
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in super().__iter__():
+        batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches, None)
+            except RuntimeError as error:
+                if (said := worker_ended(error)) is None:
+                    raise
+                raise OSError(said) from error
+            if batch is None:
+                return
             if isinstance(batch, Exception):
-                raise batch
+                try:
+                    raise batch
+                finally:  # an error whose traceback leads to this frame, and back: its workers would live on
+                    del batch, batches
             yield batch
 
     def close(self) -> None:
@@ -168,6 +181,16 @@ class Loader(DataLoader):
         return iterator
 
 
+def worker_ended(error: Exception) -> str | None:
+    """What to say of PyTorch's error for a worker that was killed, which a signal raises anywhere; None for others."""
+    if not (isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker (pid")):
+        return None
+    return (
+        f"a process that loads images has ended ({str(error).rstrip()}): perhaps the system had no memory left and "
+        "killed it. Use fewer workers, or workers=0 (--workers 0)."
+    )
+
+
 class _LoadedDataset(ReIDDataset):
     """What loaders read: a batch of items, or the error of one as a value, since PyTorch sends a raised one as text."""
 
@@ -179,7 +202,21 @@ class _LoadedDataset(ReIDDataset):
 
 
 def _collate(items: Sequence[Item] | Exception) -> Batch | Exception:
-    return items if isinstance(items, Exception) else collate(items)
+    """A batch; of a worker in shared memory, where the training process finds it without a copy."""
+    if isinstance(items, Exception):
+        return items
+    batch = collate(items)
+    if get_worker_info() is not None:
+        try:  # PyTorch would do it later, in a thread whose error nobody hears of: the other side waits for ever
+            for field in batch:
+                field.share_memory_()
+        except RuntimeError as error:
+            size = sum(field.nbytes for field in batch)
+            return OSError(
+                f"there is no shared memory for a batch of {size / 2**20:.1f} MiB ({error}): make /dev/shm larger "
+                "(docker run --shm-size=2g), or use fewer workers, or workers=0."
+            )
+    return batch
 
 
 def _loader(dataset, workers, **batches) -> Loader:

@@ -37,6 +37,7 @@ from rga.data.samples import Splits
 from rga.drawn_people import release
 from rga.drawn_people.person import DETAILS, Part
 from rga.drawn_people.release import draw_release
+from rga.io.json_files import read_json
 from rga.io.paths import ROOT
 
 __all__ = ["DETAILS", "Part", "draw_release", "load", "read_parts", "read_people"]
@@ -102,4 +103,4 @@ def _folder(settings: dict) -> str:
 
 def read_people(root: str | Path) -> list[dict]:
     """The ground truth about everybody, by label: attributes, lookalikes, and the one detail in which they differ."""
-    return json.loads((Path(root) / "people.json").read_text(encoding="utf-8"))
+    return read_json(Path(root) / "people.json", "the list of drawn people", list)

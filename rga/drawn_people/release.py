@@ -155,7 +155,7 @@ def check(root: Path, settings: dict) -> None:
         )
     try:
         found = NEW_KNOBS | json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{file} is damaged ({error}). Remove {root} to draw it again.") from error
     wanted = NEW_KNOBS | settings
     other = [f"{k} = {found.get(k)!r}, asked for {v!r}" for k, v in wanted.items() if found.get(k) != v]

@@ -21,7 +21,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def atomic_write(path: str | Path, temporary: Path | None = None) -> Iterator[Path]:
-    """A temporary file to write: fsynced and renamed to `path` at the end, removed after an error.
+    """A temporary file to write: fsynced and renamed to `path` at the end, as is the folder; removed after an error.
 
     It lies beside path, in a folder that is made, and has its suffix and a new name for every writer: of two at once
     the later wins. temporary: a fixed name instead, where only one process writes, so that the next write replaces
@@ -35,6 +35,7 @@ def atomic_write(path: str | Path, temporary: Path | None = None) -> Iterator[Pa
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # else a power cut could leave the name without the bytes
         os.replace(temporary, path)
+        _fsync_folder(path.parent)
     except Exception as error:
         if (full := no_room(error)) is None or full.filename:
             raise
@@ -42,6 +43,16 @@ def atomic_write(path: str | Path, temporary: Path | None = None) -> Iterator[Pa
         raise OSError(full.errno, text, os.fspath(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Makes a rename last, so that what is removed after it does not go first; Windows opens no folders."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def no_room(error: BaseException | None) -> OSError | None:

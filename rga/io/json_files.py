@@ -1,4 +1,4 @@
-"""JSON files, written atomically: arrays and tensors become lists, paths text."""
+"""JSON files, read with one clear error and written atomically: arrays and tensors become lists, paths text."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,25 @@ def write_json(path: str | Path, value) -> Path:
         # File names that are no text hold characters that UTF-8 lacks: as \udcff they are JSON.
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     return Path(path)
+
+
+def read_json(path: str | Path, expected: str, kind: type = dict):
+    """The value in a JSON file. expected: what it should be, in words; kind: dict or list.
+
+    Raises FileNotFoundError if there is no such file, ValueError if it is not JSON or of another kind.
+    """
+    try:
+        value = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"expected {expected} in {path}, got a file that is cut short, or no JSON ({error}): restore it, or remove "
+            "it."
+        ) from error
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"expected {expected} in {path}, got a {type(value).__name__}: restore it, or remove it."
+        )
+    return value
 
 
 def plain(value):

@@ -15,7 +15,7 @@ from rga.models.fc import FC
 from rga.models.fine_tuning import load_own
 from rga.models.gates import GateInit, make_gate
 from rga.models.non_local import NonLocal, SimplifiedNonLocal
-from rga.models.reid import STAGES, Output, ReIDModel
+from rga.models.reid import STAGES, Output, ReIDModel, check_shape
 from rga.models.released import load_released, released_state_dict
 from rga.models.resizing import resize
 from rga.models.rga import RGA, ChannelRGA, RelationScore, SpatialRGA
@@ -82,8 +82,10 @@ def create_model(
     Raises:
         ValueError, FileNotFoundError: naming the choices.
     """
-    if attention not in ATTENTION:
+    if attention not in list(ATTENTION):  # which takes a list, too
         raise ValueError(f"unknown attention {attention!r}: choose one of {', '.join(ATTENTION)}.")
+    for sides in (size, trained_size or size):
+        check_shape(num_pids, sides, reduction)
     make_gate(nn.Identity(), init_gates)  # raises for a wrong word also where nothing has a gate
     check_backbone(backbone)
     source = weights if weights in (None, "imagenet") else read_weights(Path(weights))

@@ -7,7 +7,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from rga.models.weights_files import WeightsFile, backbone_state, differences
+from rga.models.weights_files import WeightsFile, backbone_state, check_sums, differences
 
 
 def load_imagenet(network: nn.Module, name: str, weights: WeightsFile | str | None) -> str:
@@ -23,7 +23,10 @@ def load_imagenet(network: nn.Module, name: str, weights: WeightsFile | str | No
     if weights == "imagenet":
         source = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
         cache = Path(torch.hub.get_dir(), "checkpoints")
+        file = cache / Path(source.url).name
         try:
+            if file.is_file():  # torch.hub compares the hash when it downloads, and never again
+                check_sums(file)
             state = source.get_state_dict(progress=True, check_hash=True)
         except (URLError, OSError) as error:
             raise FileNotFoundError(
@@ -32,7 +35,7 @@ def load_imagenet(network: nn.Module, name: str, weights: WeightsFile | str | No
             ) from error
         except Exception as error:  # as in safe_load
             raise ValueError(
-                f"expected torchvision's ImageNet weights of {name} in {cache / Path(source.url).name}, could not read "
+                f"expected torchvision's ImageNet weights of {name} in {file}, could not read "
                 f"them ({type(error).__name__}). Delete that file, and it is downloaded anew."
             ) from None
         described = f"ImageNet ({source})"

@@ -1,5 +1,7 @@
 """The re-identification network: a torchvision backbone, a BN neck, a classifier."""
 
+from collections.abc import Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import torchvision
@@ -63,6 +65,16 @@ def by_hand(file: object, why: str = "") -> str:
         "rga.checkpoint.load_model(FILE, model) loads the checkpoint into it; rga.evaluate, rga.search.build_index and "
         "rga.export.to_onnx take that model."
     )
+
+
+def check_shape(num_pids: int, size: tuple[int, int], reduction: int | None) -> None:
+    """ValueError for arguments of `create_model` that no network can have."""
+    for name, value in {"num_pids": num_pids, "reduction": 1 if reduction is None else reduction}.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
+    sides = list(size) if isinstance(size, Sequence) else []
+    if len(sides) != 2 or not all(isinstance(side, Integral) and side > 0 for side in sides):
+        raise ValueError(f"size must be (height, width) in pixels, such as (256, 128), got {size!r}.")
 
 
 def create_backbone(name: str) -> nn.Module:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+CHUNK = 2**20  # bytes
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")  # keys beside epoch, optimizer, …
 PARALLEL = ("module.", "_orig_mod.")  # DataParallel, DDP, AveragedModel; torch.compile
 BACKBONES = ("backbone.", "base.", "model.", "encoder_q.")  # inside a re-identification network or MoCo
@@ -59,6 +60,8 @@ def safe_load(path: Path, expected: str, mmap: bool = False) -> Any:
     try:
         if path.suffix == ".safetensors":  # the format of the Hugging Face Hub
             return importlib.import_module("safetensors.torch").load_file(path)
+        if not mmap:
+            check_sums(path)
         with torch.serialization.safe_globals(_NUMBERS):
             return _current_names(torch.load(path, map_location="cpu", weights_only=True, mmap=mmap))
     except Exception as error:  # torch raises many kinds for a file that is truncated or not its own
@@ -73,9 +76,21 @@ def safe_load(path: Path, expected: str, mmap: bool = False) -> Any:
             "state dict alone, torch.save(model.state_dict(), FILE)."
         )
     raise ValueError(
-        f"expected {expected} in {path}, could not read it ({kind}): the file is cut short or of another kind. "
-        "Compare its size with the original's, and copy it again if they differ."
+        f"expected {expected} in {path}, could not read it ({kind}): the file is cut short, damaged or of another "
+        "kind. Compare its size with the original's, and copy it again if they differ."
     )
+
+
+def check_sums(path: Path) -> None:
+    """zipfile.BadZipFile for a file of torch.save that has changed since: torch.load does not look at its checksums."""
+    if not zipfile.is_zipfile(path):  # what PyTorch wrote before 1.6 has none
+        return
+    with zipfile.ZipFile(path) as archive:
+        for part in archive.infolist():
+            if part.CRC:  # 0: written without (torch.serialization.set_crc32_options)
+                with archive.open(part) as file:
+                    while file.read(CHUNK):
+                        pass
 
 
 # Until 0.1.0 a block of MobileNetV2 and the attention behind it were 0 and 1 of an nn.Sequential.

@@ -16,7 +16,7 @@ from rga.data import Splits, normalise, stack_images
 from rga.data.greyed import read_parts
 from rga.data.synthetic import DETAILS, read_people
 from rga.evaluation import evaluate
-from rga.io.json_files import plain, write_json
+from rga.io.json_files import plain, read_json, write_json
 from rga.io.provenance import provenance
 from rga.metrics import attention_share, detail_share, next_person
 from rga.models import ReIDModel, stage_names
@@ -91,7 +91,7 @@ def run_ablation(
 def read_results(file: str | Path) -> dict[str, dict]:
     """{name: result} of a file of `run_ablation`, of failed runs ("error" in result), too; {} if there is none."""
     file = Path(file)
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return read_json(file, "the results of an ablation") if file.exists() else {}
 
 
 def settings(recipe: Recipe) -> dict:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rga.data import Splits
-from rga.io.json_files import plain, write_json
+from rga.io.json_files import plain, read_json, write_json
 from rga.runs.recipe import Recipe
 from rga.training import checkpoint
 from rga.training.log import Log
@@ -114,10 +114,13 @@ def _differences(recipe: Recipe, splits: Splits) -> str:
         recipe.out / "metrics.json",
     ):  # an earlier version wrote only the second
         try:
-            there = json.loads(file.read_text(encoding="utf-8"))
-            break
+            there = read_json(file, "the settings of a run")
+            if isinstance(there.get("settings"), dict) and "data" in there:
+                break
         except (OSError, ValueError):
-            there = {"settings": {}, "data": None}
+            pass
+    else:
+        there = {"settings": {}, "data": None}
     differs = [
         f"{name} {there['settings'][name]!r} there, {value!r} here"
         for name, value in here["settings"].items()

@@ -189,7 +189,7 @@ def _check(values: dict[str, Any]) -> None:
     """ValueError for an impossible value."""
     check_backbone(values["backbone"])
     for name, allowed in CHOICES.items():
-        if values[name] not in allowed or type(values[name]) is int:  # 1 would pass for True
+        if values[name] not in list(allowed) or type(values[name]) is int:  # 1 would pass for True
             raise ValueError(
                 f"unknown {name} {values[name]!r}: choose one of {', '.join(map(str, allowed))}."
             )

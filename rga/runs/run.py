@@ -1,6 +1,5 @@
 """A run from its recipe to its report: what notebook 03, `python -m rga train` and `torchrun -m rga train` do."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ import torch
 from rga.data import Splits, normalise, stack_images
 from rga.device import cpu_memory, cpu_threads, distributed
 from rga.evaluation import Evaluation, evaluate
-from rga.io.json_files import write_json
+from rga.io.json_files import read_json, write_json
 from rga.io.provenance import provenance
 from rga.metrics import Ranking, chance_rank1
 from rga.models import ReIDModel
@@ -156,7 +155,13 @@ def _earlier_scores(recipe: Recipe) -> tuple[dict, int]:
     if not recipe.resume or not recipe.checkpoint.exists():
         return {}, 0
     file = recipe.out / "scores.json"
-    scores = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    scores = read_json(file, "the scores of this run") if file.exists() else {}
+    if not all(
+        epoch.isdigit() and isinstance(score, dict) and "mAP" in score for epoch, score in scores.items()
+    ):
+        raise ValueError(
+            f"expected the scores of this run, {{epoch: scores}}, in {file}: restore it, or remove it."
+        )
     return scores, len(checkpoint.load_training(recipe.checkpoint).get("logs", ()))
 
 

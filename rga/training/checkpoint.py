@@ -88,9 +88,14 @@ def load_model(path: str | Path, model: ReIDModel | None = None) -> ReIDModel:
             unknown.append(f"{key} {config.get(key)!r}")
     if unknown:
         raise ValueError(by_hand(path, f" ({', '.join(unknown)})"))
-    model = create_model(**config | {"size": tuple(config["size"])})
-    if wrong := differences(content["model"], model.state_dict()):
+    try:  # on no device at first: a broken configuration may ask for more memory than there is
+        with torch.device("meta"):
+            expected = create_model(**config | {"size": tuple(config["size"])}).state_dict()
+    except Exception as error:  # whatever impossible values lead to
+        raise ValueError(by_hand(path, f" or changed by hand ({error})")) from error
+    if wrong := differences(content["model"], expected):
         raise ValueError(by_hand(path, f" or changed by hand ({wrong})"))
+    model = create_model(**config | {"size": tuple(config["size"])})
     model.load_state_dict(content["model"])
     model.config["weights"] = described
     return model.eval()
@@ -134,7 +139,8 @@ def _read(path: Path, mmap: bool = False) -> dict[str, Any]:
             f"expected a checkpoint at {path}, found none: check the path, or train first."
         )
     content = safe_load(path, "a checkpoint written by rga", mmap)
-    if not (isinstance(content, dict) and content.get("format") == FORMAT):
+    parts = [content.get(key) for key in ("config", "model", "training")] if isinstance(content, dict) else []
+    if not parts or content.get("format") != FORMAT or not all(isinstance(part, dict) for part in parts):
         raise ValueError(
             f"expected a checkpoint written by rga (format {FORMAT}) in {path}, got something else. A state dict of "
             "the released code is read by rga.models.load_released, one of a backbone by create_model(weights=…)."

@@ -1,8 +1,9 @@
 """What `rga.fit` refuses before it trains, and what it says when the loss becomes NaN."""
 
 import math
+import reprlib
 from collections.abc import Iterable, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal
 
@@ -28,8 +29,6 @@ def check_fit(
     graphs: bool,
     compile: bool | Literal["attention"],
     path: str | Path | None,
-    save_every: int,
-    keep: int,
     resume: bool | str,
     gate_lr: float,
     loss: Loss | None,
@@ -37,7 +36,7 @@ def check_fit(
 ) -> None:
     """All checks of the arguments of `rga.fit`, which are these; ValueError for the first that cannot be."""
     check_labels(model, samples)
-    check_saving(path, save_every, keep, resume)
+    check_saving(path, resume)
     check_division(p, accumulate)
     check_rate("gate_lr", gate_lr)
     check_loss(loss)
@@ -49,7 +48,13 @@ def check_fit(
 
 def check_labels(model: ReIDModel, samples: Sequence[TrainSample]) -> None:
     """ValueError unless the samples are labelled 0 … num_pids - 1, the classes of the network."""
-    labels, num_pids = {label for _, label, _ in samples}, model.classifier.out_features
+    num_pids = model.classifier.out_features
+    try:
+        labels = {int(label) for _, label, _ in samples}
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"expected samples (path, label, camid), such as splits.train, got {reprlib.repr(samples)}."
+        ) from None
     if not labels:
         raise ValueError("there is no image to train on: expected samples, such as splits.train, got none.")
     if min(labels) < 0 or max(labels) >= num_pids:
@@ -103,12 +108,32 @@ def check_ema(ema: AveragedModel | None, model: ReIDModel) -> None:
         )
 
 
-def check_saving(path: str | Path | None, save_every: int, keep: int, resume: bool | str) -> None:
+def check_counts(**values: int) -> None:
+    """ValueError unless these arguments of `rga.fit` are whole numbers, large enough."""
+    for name, value in values.items():
+        least = 0 if name in ("seed", "workers", "evaluate_every") else 1
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+
+
+def check_loss_options(lr: float, weight_decay: float, smoothing: float, margin: float | None) -> None:
+    """ValueError unless these arguments of `rga.fit` are numbers that they can be."""
+    check_rate("lr", lr)
+    for name, value, most in (
+        ("weight_decay", weight_decay, math.inf),
+        ("smoothing", smoothing, 1),
+        ("margin", margin or 0.0, math.inf),
+    ):
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < most:
+            raise ValueError(
+                f"{name} must be a number from 0{f' to below {most}' * (most == 1)}, got {value!r}."
+            )
+
+
+def check_saving(path: str | Path | None, resume: bool | str) -> None:
     """ValueError for checkpoints that cannot be written or resumed from as asked."""
     if not isinstance(resume, bool) and resume != "auto":
         raise ValueError(f"resume must be True, False or 'auto', got {resume!r}.")
-    if save_every < 1 or keep < 1:
-        raise ValueError(f"save_every and keep must be at least 1, got {save_every} and {keep}.")
     if path is None and resume is True:
         raise ValueError("resume=True goes on from a checkpoint: pass its path, got path=None.")
 
@@ -163,4 +188,33 @@ def nan_message(
         "the step (BatchNorm's running statistics may not be: load a checkpoint), "
         f"{f'the last good checkpoint is {path}' if saved else 'nothing was saved'}. "
         f"The batch was {', '.join(names)}. Use a smaller lr, start from pretrained weights, or precision='fp32'."
+    )
+
+
+def memory_message(
+    error: RuntimeError,
+    at: dict,
+    model: ReIDModel,
+    p: int,
+    k: int,
+    accumulate: int,
+    precision: str,
+    path: str | Path | None,
+) -> str | None:
+    """What to say of a step that ran out of memory, on a GPU or a CPU; None for any other error."""
+    if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
+        return None
+    reason = ". ".join(str(error).splitlines()[0].split(". ")[:3]).rstrip(".")
+    height, width = model.size
+    device, processes = next(model.parameters()).device, distributed.world_size()
+    shares = [n for n in range(accumulate + 1, p) if p % (n * processes) == 0 and p >= 2 * n * processes]
+    advice = [f"accumulate={n} ({p * k // n // processes} images at once)" for n in shares[:1]]
+    advice += ["precision='bf16'"] if device.type == "cuda" and precision in ("fp32", "tf32") else []
+    advice += [f"a smaller p or k, or images smaller than {height} x {width}"]
+    saved = path is not None and Path(path).exists()
+    return (
+        f"out of memory on {device} at step {at['step']}, epoch {at['epoch']}, with p x k = {p} x {k} = {p * k} images "
+        f"of {height} x {width} a step, {p * k // accumulate // processes} at once (accumulate={accumulate}): {reason}"
+        f". Use {', or '.join(advice)}; "
+        + (f"the last good checkpoint is {path}." if saved else "nothing was saved.")
     )

@@ -116,13 +116,15 @@ def fit(
 
     Raises:
         ValueError: labels that do not fit the network; p that cannot be divided as asked for; graphs on anything but
-            one GPU; a checkpoint of other batches or more epochs; a loss or weights that become NaN or Inf. Nothing is
-            saved then, so the last checkpoint is a good one. A loss that is no scalar; an ema of another network.
+            one GPU; a checkpoint of other batches or more epochs; a step that runs out of memory; a loss or weights
+            that become NaN or Inf. Nothing is saved then, so the last checkpoint is a good one. A loss that is no
+            scalar; an ema of another network.
     """
     device = next(model.parameters()).device
-    checks.check_fit(
-        model, samples, p, accumulate, graphs, compile, path, save_every, keep, resume, gate_lr, loss, ema
-    )
+    checks.check_counts(epochs=epochs, p=p, k=k, accumulate=accumulate, seed=seed, workers=workers)
+    checks.check_counts(save_every=save_every, evaluate_every=evaluate_every, keep=keep)
+    checks.check_loss_options(lr, weight_decay, smoothing, margin)
+    checks.check_fit(model, samples, p, accumulate, graphs, compile, path, resume, gate_lr, loss, ema)
 
     # The network, its batches, its optimizer.
     if channels_last:
@@ -184,6 +186,12 @@ def fit(
                     result = step(batch=batch, stopping=stopping)
                 except NonFiniteLossError as error:
                     raise ValueError(checks.nan_message(error, at, batch, samples, path)) from None
+                except RuntimeError as error:
+                    said = checks.memory_message(error, at, model, p, k, accumulate, precision, path)
+                    if said is None:
+                        raise
+                    error.__traceback__ = None  # its frames would keep the step's tensors on the device
+                    raise ValueError(said) from None
                 if loss is not None:
                     checks.check_reached(model)
                 if ema is not None:

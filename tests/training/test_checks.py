@@ -52,7 +52,7 @@ def test_weights_that_are_no_numbers_are_not_saved(samples, tmp_path):
     [
         ({"resume": 1}, "resume must be True, False or 'auto', got 1"),
         ({"resume": "Auto"}, "got 'Auto'"),
-        ({"save_every": 0}, "save_every and keep must be at least 1, got 0 and 1"),
+        ({"save_every": 0}, "save_every must be a whole number of at least 1, got 0"),
     ],
 )
 def test_options_that_cannot_be(samples, tmp_path, change, message):

@@ -5,9 +5,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from scipy.io import loadmat
-
+from rga.data.cuhk03.matlab import read_columns
 from rga.data.cuhk03.release import images_in, opened, pairs_in, testset
 
 COLUMNS = ("filelist", "labels", "camId")
@@ -28,11 +26,8 @@ def read_new_protocol(path: Path) -> dict[str, tuple[Entry, ...]]:
     Raises ValueError if the file cannot be read, lacks a key or contradicts itself.
     """
     table = _read(path)
-    stems = [os.path.splitext(str(np.squeeze(name)))[0] for name in table["filelist"]]
-    entries = [
-        Entry(s, int(pid), int(cam))
-        for s, pid, cam in zip(stems, table["labels"], table["camId"], strict=True)
-    ]
+    stems = [os.path.splitext(name)[0] for name in table["filelist"]]
+    entries = [Entry(*row) for row in zip(stems, table["labels"], table["camId"], strict=True)]
     return {subset: tuple(entries[i] for i in table[key]) for subset, key in SUBSETS.items()}
 
 
@@ -43,24 +38,30 @@ def _read(path: Path) -> dict[str, list]:
         "folder evaluation/data/CUHK03: copy it again."
     )
     try:
-        raw = loadmat(path)
-    except Exception as error:  # scipy raises whatever broken bytes lead it into
+        table = read_columns(path)
+    except Exception as error:  # whatever broken bytes lead to: struct.error, zlib.error, KeyError, …
         raise ValueError(f"The protocol file cannot be read ({error}). {advice}") from error
     keys = (*COLUMNS, *SUBSETS.values())
-    if lacking := [key for key in keys if key not in raw]:
+    if lacking := [key for key in keys if key not in table]:
         raise ValueError(f"The protocol file lacks {', '.join(lacking)}. {advice}")
-    lengths = {key: raw[key].size for key in COLUMNS}
+    for key in keys:
+        kind = str if key == "filelist" else int
+        if not (isinstance(table[key], list) and all(isinstance(value, kind) for value in table[key])):
+            raise ValueError(
+                f"The protocol file's {key} must be {'texts' if kind is str else 'numbers'}. {advice}"
+            )
+    lengths = {key: len(table[key]) for key in COLUMNS}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"The protocol file's columns differ in length: {lengths}. {advice}")
     n = lengths["filelist"]
     for key in SUBSETS.values():
-        index = raw[key] = raw[key].astype(int) - 1
-        if (index < 0).any() or (index >= n).any():
+        if table[key] and not (1 <= min(table[key]) and max(table[key]) <= n):
             raise ValueError(
-                f"The protocol file's {key} runs from {index.min() + 1} to {index.max() + 1}, but "
+                f"The protocol file's {key} runs from {min(table[key])} to {max(table[key])}, but "
                 f"it names images 1 to {n}. {advice}"
             )
-    return {key: raw[key].ravel().tolist() for key in keys}
+        table[key] = [index - 1 for index in table[key]]
+    return table
 
 
 def read_classic_protocol(release: Path, boxes: str, split: int) -> dict[str, tuple[Entry, ...]]:

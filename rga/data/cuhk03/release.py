@@ -12,6 +12,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+LARGEST = 2**24  # bytes of a crop or a table: the real set's mean crop has 88,000
+
 
 @contextmanager
 def opened(release: Path, boxes: str) -> Iterator[h5py.File]:
@@ -30,7 +32,7 @@ def opened(release: Path, boxes: str) -> Iterator[h5py.File]:
 
 def pairs_in(file: h5py.File, boxes: str) -> list[np.ndarray]:
     """References to the images of each camera pair, (P, 10)."""
-    return [_expect(file[cell], (10, None))[()].T for cell in _expect(file[boxes], (1, 5))[0]]
+    return [_expect(file[cell], (10, None))[()].T for cell in _expect(_named(file, boxes), (1, 5))[0]]
 
 
 def images_in(file: h5py.File, boxes: str) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -58,7 +60,7 @@ def crops_in(release: Path, boxes: str) -> Iterator[tuple[str, np.ndarray]]:
 
 def testset(file: h5py.File, split: int, people: list[int]) -> set[tuple[int, int]]:
     """The people that a classic split tests, as (pair, person) from 1; `people` are the pairs' numbers of people."""
-    testsets = _expect(file["testsets"], (1, 20))
+    testsets = _expect(_named(file, "testsets"), (1, 20))
     chosen = _expect(file[testsets[0, split]], (2, None))[()].T.astype(int).tolist()
     for pair, person in chosen:
         if not (1 <= pair <= len(people) and 1 <= person <= people[pair - 1]):
@@ -66,7 +68,18 @@ def testset(file: h5py.File, split: int, people: list[int]) -> set[tuple[int, in
     return {(pair, person) for pair, person in chosen}
 
 
+def _named(file: h5py.File, name: str) -> h5py.Dataset:
+    if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
+        raise ValueError(f"{name} is a link to another file, which is not opened")
+    return file[name]
+
+
 def _expect(data: h5py.Dataset, shape: tuple[int | None, ...]) -> h5py.Dataset:
+    """The data, if they have this shape, lie in this file, and are no more than they can be in the release."""
     if len(shape) != data.ndim or any(s not in (None, n) for s, n in zip(shape, data.shape, strict=True)):
         raise ValueError(f"{data.name} has shape {data.shape}, not {shape}".replace("None", "…"))
+    if data.nbytes > LARGEST:  # a few bytes can claim any shape
+        raise ValueError(f"{data.name} has {data.nbytes:,} bytes, more than {LARGEST:,}")
+    if data.is_virtual or data.external:
+        raise ValueError(f"{data.name} is kept in another file, which is not opened")
     return data
