@@ -65,8 +65,8 @@ def test_trains_copies_saves_and_loads(name, attention):
     output = network.train()(x)
     assert output.shape == plain(x).shape
     output.square().sum().backward()
-    of_attention = [p for module in attached(network) for p in module.parameters()]
-    assert of_attention and all(p.grad is not None and p.grad.isfinite().all() for p in of_attention)
+    for parameter_name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), parameter_name
 
     network.eval()
     with torch.no_grad():
@@ -90,19 +90,24 @@ def test_starts_as_the_network_was(name):
         torch.testing.assert_close(network(x), plain(x), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v3_small", "vit, tokens"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_exports(name):
     network, stages, size = build(name)
     attach(network, stages, "rga_sc", size, init_gates="released")
     x = torch.randn(2, 3, *size)
     with torch.no_grad():
-        expected = network(x)
-        torch.testing.assert_close(
-            torch.export.export(network, (x,)).module()(x), expected, rtol=1e-3, atol=1e-4
-        )
-        torch.testing.assert_close(
-            torch.compile(network, backend="aot_eager")(x), expected, rtol=1e-3, atol=1e-4
-        )
+        program = torch.export.export(network, (x,), strict=False).module()
+        torch.testing.assert_close(program(x), network(x), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "vit, tokens"])
+def test_compiles(name):
+    network, stages, size = build(name)
+    attach(network, stages, "rga_sc", size, init_gates="released")
+    x = torch.randn(2, 3, *size)
+    with torch.no_grad():
+        compiled = torch.compile(network, backend="aot_eager")
+        torch.testing.assert_close(compiled(x), network(x), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
