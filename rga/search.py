@@ -39,7 +39,7 @@ class Found(NamedTuple):
     positions: Tensor  # (Q, k) int64: rows of the index
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Index:
     """The features of N images of a folder, by one network.
 
@@ -54,6 +54,9 @@ class Index:
     unreadable: tuple[
         str, ...
     ] = ()  # images of the folder that are left out: corrupt, or of a format like HEIC
+
+    def __repr__(self) -> str:
+        return f"Index of {len(self.paths)} images, features {tuple(self.features.shape)}, network {self.model[:12]}"
 
     def search(self, query_features: Tensor, k: int = 10, use_faiss: bool | None = None) -> Found:
         """The k nearest neighbours of each of (Q, F) features by cosine similarity; all images, if there are fewer.

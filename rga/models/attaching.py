@@ -43,6 +43,10 @@ def attach(
         ValueError: for an unknown stage or attention, a stage that does not output one feature map, and one that the
             network does not call.
     """
+    if isinstance(stages, str):
+        raise ValueError(f"stages is a list of names, such as [{stages!r}], got {stages!r} alone.")
+    if not isinstance(size, Sequence) or len(size) != 2:
+        raise ValueError(f"size must be (height, width) of the images, such as (224, 224), got {size!r}.")
     make = _by_name(attention, init_gates) if isinstance(attention, str) else attention
     for name, (layout, output) in _maps(network, stages, size, in_channels).items():
         stage = network.get_submodule(name)

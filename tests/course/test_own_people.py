@@ -53,5 +53,3 @@ def test_the_solution_of_the_projector_runs():
     exec(code, space)
     points = space["project"](np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32), perplexity=3)
     assert points.shape == (12, 2) and space["TSNE"] is TSNE
-    found = space["groups"](points, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3], most=3)
-    assert list(found) == ["0", "1", "2"] and found["1"].shape == (2, 3)

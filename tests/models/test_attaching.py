@@ -122,6 +122,18 @@ def test_wrong_stages():
         attach(network(), ["fc"], Recorder, (64, 64))
 
 
+@pytest.mark.parametrize(
+    ("stages", "size", "message"),
+    [
+        ("layer1", (64, 32), r"a list of names, such as \['layer1'\]"),
+        (["layer1"], 64, "size must be .* got 64"),
+    ],
+)
+def test_one_name_and_one_number_are_no_lists(stages, size, message):
+    with pytest.raises(ValueError, match=message):
+        attach(torchvision.models.resnet18(), stages, "rga_sc", size)
+
+
 def test_a_container_that_calls_its_children_is_refused():
     with pytest.raises(
         ValueError, match="'features.denseblock2' is a _DenseBlock, which calls its children itself"

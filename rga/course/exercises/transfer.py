@@ -22,15 +22,15 @@ Grid = tuple[int, int]
 def check_gate(answer: Callable[[int], nn.Module]) -> str:
     """Try `answer`: channels -> a module that maps (B, C, H, W) to the same shape."""
     torch.manual_seed(0)
-    x = torch.randn(4, 8, 3, 2)
+    x = torch.randn(4, 32, 3, 2)
     try:
-        gate = answer(8)
+        gate = answer(32)
         with torch.no_grad():
             got = gate(x)
     except NotImplementedError:
         return "stage 1, it runs: forward is not written. Hint: x times the gate, (B, C, 1, 1)."
     except Exception as error:
-        return f"stage 1, it runs: {describe(error)}. Hint: Gate(8) is called with x (4, 8, 3, 2)."
+        return f"stage 1, it runs: {describe(error)}. Hint: Gate(32) is called with x (4, 32, 3, 2)."
     if got is None or got.shape != x.shape:
         shape = "None" if got is None else tuple(got.shape)
         return f"stage 1, shape: expected {tuple(x.shape)}, got {shape}. Hint: unsqueeze the gate to (B, C, 1, 1)."
@@ -46,7 +46,7 @@ def check_gate(answer: Callable[[int], nn.Module]) -> str:
             f"stage 2, identity: the largest difference to x is {far:.1g}, expected 0. Hint: zero weights and a zero "
             "bias in the last layer make the logits 0 whatever x is; a large bias is only nearly 1."
         )
-    weights = [p for p in gate.parameters() if p.requires_grad]
+    weights = {name: p.detach().clone() for name, p in gate.named_parameters() if p.requires_grad}
     if not weights:
         return "stage 3, it learns: there are no parameters. Hint: layers of nn, made in __init__."
     try:
@@ -55,17 +55,28 @@ def check_gate(answer: Callable[[int], nn.Module]) -> str:
         return f"stage 3, it learns: {describe(error)}. Hint: no detach() and no torch.no_grad() in forward."
     if torch.allclose(moved, x):
         return (
-            "stage 3, it learns: after 50 steps nothing has moved. Hint: zeros in every layer let no gradient through, "
-            "nor does a sigmoid of a large number; only the last layer starts at zero."
+            "stage 3, it learns: after 50 steps nothing has moved. Hint: a sigmoid of a large number lets no gradient "
+            "through; the last layer starts at zero instead."
         )
     if torch.allclose(moved[0] / x[0], moved[1] / x[1], atol=1e-4):
         return (
             "stage 4, it looks: every image has the same gates. Hint: they are computed from x, its mean over H and W; "
             "and if the first layer starts at zero, too, nothing of x reaches the last."
         )
+    if idle := [name for name, p in gate.named_parameters() if torch.equal(p, weights.get(name, p))]:
+        return (
+            f"stage 3, it learns: {idle[0]} has not moved. Hint: use every layer in forward, and freeze none."
+        )
     ratio = moved / x
     if not torch.allclose(ratio, ratio[:, :, :1, :1].expand_as(ratio), atol=1e-3):
         return "stage 4, one gate a channel: positions have other gates. Hint: mean over H and W before the layers."
+    if torch.allclose(ratio, ratio[:, :1].expand_as(ratio), atol=1e-3):
+        return "stage 4, one gate a channel: all channels have the same. Hint: the last layer has C outputs."
+    flat = x.mean((2, 3), keepdim=True).expand_as(x)
+    with torch.no_grad():
+        of_means = gate(flat) / flat
+    if not torch.allclose(ratio, of_means, atol=1e-3):
+        return "stage 4, of the means: the gates see more of x than its means. Hint: x.mean((2, 3))."
     if (ratio < 0).any():
         return "stage 5, a gate: some are below 0, and turn the sign of x. Hint: end with a sigmoid."
     return "all stages passed"
@@ -165,6 +176,18 @@ class _Small(nn.Module):
         return self.last(self.first(x).relu())
 
 
+class _Nested(nn.Module):
+    """A network with an nn.Sequential inside another module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = _Small()
+        self.body.first = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
 @checker(
     "insert(network, name, attention) puts the module `attention` behind the submodule called `name`, in place, and "
     "returns the network; no parameter that was there changes its name.",
@@ -217,4 +240,34 @@ def check_insert(answer: Callable[[nn.Module, str, nn.Module], nn.Module]) -> st
                 "stage 5, copies: a deep copy of the network calls the original's attention. Hint: let the hook take "
                 "it from the module that it is given, module.attached(output), not from the line where it was made."
             )
+    return _inserted_elsewhere(answer, x)
+
+
+def _inserted_elsewhere(answer: Callable[[nn.Module, str, nn.Module], nn.Module], x: Tensor) -> str:
+    """Behind an nn.Sequential that lies in another module, with gradients."""
+    given, attention = _Nested(), nn.Conv2d(4, 4, 1)
+    plain = copy.deepcopy(given.body)
+    with torch.no_grad():
+        once = attention(plain.first(x))
+        expected, twice = (plain.last(map_.relu()) for map_ in (once, attention(once)))
+    try:
+        network = answer(given, "body.first", attention)
+        got = network(x)
+        got.sum().backward()
+    except Exception as error:
+        return (
+            f"stage 6, in an nn.Sequential: {describe(error)}. Hint: name is 'body.first' here, and get_submodule "
+            "takes such names; no detach() and no torch.no_grad() on the way."
+        )
+    if network is not given:
+        return "stage 6, in place: another network was returned. Hint: change the one that is given, and return it."
+    if torch.allclose(got, twice, atol=1e-5):
+        return (
+            "stage 6, in an nn.Sequential: the attention acts twice. Hint: an nn.Sequential calls its children itself; "
+            "append the attention to it, and hook nothing."
+        )
+    if not torch.allclose(got, expected, atol=1e-5):
+        return "stage 6, in an nn.Sequential: another output was expected. Hint: append the attention to it."
+    if any(p.grad is None for p in network.parameters()):
+        return "stage 7, gradients: some parameters get none. Hint: no detach() and no torch.no_grad() on the way."
     return "all stages passed"

@@ -1,5 +1,7 @@
 """Checkers of notebook 06 meet each known mistake with its own hint."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -65,16 +67,43 @@ class NoForward(nn.Module):
         raise NotImplementedError
 
 
+class Frozen(gate()):
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.first.requires_grad_(False)
+
+
+class Unused(gate()):
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.more = nn.Linear(channels, channels)
+
+
+class OneForAll(gate()):
+    def forward(self, x):
+        logits = self.last(self.first(x.mean((2, 3))).relu()).mean(1)
+        return x * 2 * logits.sigmoid()[:, None, None, None]
+
+
+class OfTheLargest(gate()):
+    def forward(self, x):
+        return x * 2 * self.last(self.first(x.amax((2, 3))).relu()).sigmoid()[:, :, None, None]
+
+
 WRONG_GATE = {
+    "first.weight has not moved": Frozen,
+    "more.weight has not moved": Unused,
+    "all channels have the same": OneForAll,
+    "see more of x than its means": OfTheLargest,
     "forward is not written": NoForward,
     "stage 1, it runs: TypeError": lambda channels: 3,
-    "stage 1, shape: expected (4, 8, 3, 2), got (4, 8, 1, 1)": gate(where=lambda x, a: a),
+    "stage 1, shape: expected (4, 32, 3, 2), got (4, 32, 1, 1)": gate(where=lambda x, a: a),
     "the output is half of x": gate(last=torch.sigmoid),
     "the output is twice x": gate(where=lambda x, a: x + x * a),
     "the largest difference to x": gate(last=torch.sigmoid, bias=10.0),
     "there are no parameters": NoLayers,
     "no detach()": gate(cut=True),
-    "nor does a sigmoid of a large number": gate(last=torch.sigmoid, bias=40.0),
+    "a sigmoid of a large number lets no gradient": gate(last=torch.sigmoid, bias=40.0),
     "every image has the same gates": OfNoInput,
     "nothing of x reaches the last": gate(zeros=("first", "last")),
     "positions have other gates": gate(mean=None),
@@ -85,6 +114,12 @@ WRONG_GATE = {
 @pytest.mark.parametrize("hint", WRONG_GATE)
 def test_known_mistakes_in_the_gate(hint):
     assert hint in check_gate(WRONG_GATE[hint])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_gate_passes_whatever_its_random_weights_are(seed, monkeypatch):
+    monkeypatch.setattr(torch, "manual_seed", lambda _, first=torch.manual_seed: first(seed))
+    assert check_gate(gate()) == PASSED
 
 
 def on_map(tokens, f, grid, special):
@@ -146,8 +181,30 @@ def test_known_mistakes_with_tokens(hint):
 
 def insert(network, name, attention, hook=lambda module, inputs, output: module.attached(output)):
     module = network.get_submodule(name)
+    if isinstance(module, nn.Sequential):
+        module.append(attention)
+    else:
+        module.add_module("attached", attention)
+        module.register_forward_hook(hook)
+    return network
+
+
+def always_hooked(network, name, attention):
+    module = network.get_submodule(name)
     module.add_module("attached", attention)
-    module.register_forward_hook(hook)
+    module.register_forward_hook(lambda module, inputs, output: module.attached(output))
+    return network
+
+
+def top_level_only(network, name, attention):
+    getattr(network, name)
+    return insert(network, name, attention)
+
+
+def detached(network):
+    """What is before the attention learns nothing."""
+    if hasattr(network, "body"):
+        network.body.first[0].register_forward_hook(lambda module, inputs, output: output.detach())
     return network
 
 
@@ -176,6 +233,10 @@ WRONG_INSERT = {
     "takes the output's place": lambda n, name, a: insert(n, name, a, lambda m, i, o: o + m.attached(o)),
     "stage 3, names": around,
     "stage 4, it trains": no_child,
+    "the attention acts twice": always_hooked,
+    "get_submodule takes such names": top_level_only,
+    "stage 6, in place": lambda n, name, a: insert(copy.deepcopy(n) if "." in name else n, name, a),
+    "stage 7, gradients": lambda n, name, a: detached(insert(n, name, a)),
     "stage 5, copies": lambda n, name, a: insert(n, name, a, lambda m, i, output: a(output)),
 }
 
