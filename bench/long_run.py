@@ -3,7 +3,8 @@
     python bench/long_run.py [--epochs 1000] [--restarts 50] [--parts files …] [--out bench/long_run.json]
 
 Twelve drawn people at 64x32, two convolutions with RGA-SC between them, two steps an epoch. A checkpoint is written
-every five epochs (in the last two parts after each), three are kept, and every 50 epochs the network is evaluated. Each part is a process of its own:
+every five epochs (in the last two parts after each), three are kept, and every 50 epochs the network is evaluated.
+Each part is a process of its own:
 
 files: log.csv and checkpoints; tensorboard: events as well; workers: images loaded by two processes, a fifth of the
 epochs; closed: a run that is closed and resumed in one process; killed: one that is resumed in a new process each
