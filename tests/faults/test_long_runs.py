@@ -24,8 +24,9 @@ def test_memory_handles_and_checkpoints_stay_as_they_are(long_run, splits, tmp_p
     monkeypatch.setattr(long_run, "EVALUATE_EVERY", 12)
     result = long_run.long_run(splits, tmp_path, epochs=60, every=12, tensorboard=True)
     used = result["usage"]
-    for what in ("handles", "threads", "checkpoints"):
-        assert len(set(used[what][1:])) == 1, what
+    assert len(set(used["threads"][1:])) == len(set(used["checkpoints"][1:])) == 1
+    # TensorBoard's thread opens its file anew for a moment. One leaked a checkpoint would be nine of them.
+    assert max(used["handles"][1:]) - min(used["handles"][1:]) <= 1
     # A leak of one batch of floats an epoch would be 192 KiB, one of what a checkpoint holds about 300.
     assert (used["rss_kib"][-1] - used["rss_kib"][1]) / 36 < 96
     assert result["checkpoint_bytes_per_step"] < 100
