@@ -99,6 +99,21 @@ def test_images_of_every_kind_have_the_features_of_their_files(samples, workers)
     assert given.camids.tolist() == [samples[0].camid] + 7 * [-1]
 
 
+@WORKERS_FORK
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_the_same_batches_give_the_same_bits_others_differ_by_rounding(samples, workers):
+    splits = rga.data.Splits("tiny", (), tuple(samples[:7]), tuple(samples))
+    model = network(attention="rga_sc")
+    first = rga.evaluate(model, splits, batch_size=8)
+    again = rga.evaluate(model, splits, batch_size=8, workers=workers)
+    assert torch.equal(again.gallery.feature, first.gallery.feature)
+    assert torch.equal(again.gallery.embedding, first.gallery.embedding)
+    assert (again.embedding.mAP, again.embedding.mINP) == (first.embedding.mAP, first.embedding.mINP)
+    for size in (1, 3, 64):
+        other = rga.evaluate(model, splits, batch_size=size, workers=workers)
+        torch.testing.assert_close(other.gallery.embedding, first.gallery.embedding, rtol=1e-4, atol=1e-4)
+
+
 def test_one_array_or_tensor_of_many_images_is_a_list(samples):
     model, pixels = network().eval(), torch.stack([read_image(sample.path) for sample in samples[:3]])
     expected = rga.embed(model, samples[:3]).embedding

@@ -43,19 +43,34 @@ def test_it_learns_who_is_who(samples):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_same_seed_gives_the_same_numbers(samples, precision):
-    first, second = (train(network(), samples, precision=precision) for _ in range(2))
+    one, same = network(), network()
+    first, second = (train(model, samples, precision=precision) for model in (one, same))
     assert losses(first) == losses(second)
+    torch.testing.assert_close(same.state_dict(), one.state_dict(), rtol=0, atol=0)
     assert losses(first) != losses(train(network(), samples, precision=precision, seed=1))
+
+
+def test_other_numbers_of_threads_differ_within_rounding(samples):
+    before = torch.get_num_threads()
+    try:
+        runs = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            runs.append([log.loss for log in train(network(), samples, epochs=1)])
+    finally:
+        torch.set_num_threads(before)
+    assert runs[0] == pytest.approx(runs[1], rel=1e-3)
 
 
 @pytest.mark.filterwarnings(
     "ignore:.*multi-threaded, use of fork:DeprecationWarning"
 )  # Python 3.12 and later
-def test_workers_and_cache_change_nothing(samples, tmp_path):
-    plain = losses(train(network(), samples, epochs=1))
-    assert losses(train(network(), samples, epochs=1, cache=True)) == plain
-    assert losses(train(network(), samples, epochs=1, cache=tmp_path)) == plain
-    assert losses(train(network(), samples, epochs=1, workers=2)) == plain
+@pytest.mark.parametrize("options", [{"cache": True}, {"cache": "folder"}, {"workers": 1}, {"workers": 2}])
+def test_workers_and_cache_change_nothing(samples, tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    plain, other = network(), network()
+    assert losses(train(other, samples, epochs=2, **options)) == losses(train(plain, samples, epochs=2))
+    torch.testing.assert_close(other.state_dict(), plain.state_dict(), rtol=0, atol=0)
 
 
 def test_a_released_checkpoint_trains_on(samples):
