@@ -13,7 +13,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-browser lab handout grade site bench check format store times clean
+.PHONY: help train test quick-test test-browser lab handout grade site bench check format store times clean
 
 help:
 	@echo "make train   train and evaluate on drawn people (notebooks/03_train.ipynb, a few minutes on a CPU)"
@@ -22,6 +22,7 @@ help:
 	@echo "make handout write notebooks without solutions and answers, for a class, into handout/ (OUT=folder)"
 	@echo "make grade   try the exercises in handed-in notebooks, isolated: FOLDER=folder, verdicts in grades.csv"
 	@echo "make test    everything that CI runs: check, tests, the notebooks, a training by papermill"
+	@echo "make quick-test   the unit tests of what is edited most, for whoever edits (two minutes)"
 	@echo "make test-browser   press Run All in a real JupyterLab: every notebook, needs Chromium (minutes)"
 	@echo "make check   style and import floors only (seconds)"
 	@echo "make format  format the code with ruff, and fix what it can"
@@ -85,6 +86,16 @@ test: export OMP_NUM_THREADS := 1
 test: check
 	@$(PY) -m pytest -q -ra --durations=10 -n $(JOBS) --dist loadscope --no-loadscope-reorder \
 	    $(NBVAL) tests $(wildcard notebooks/*.ipynb) $(ARGS)
+
+# Two minutes of it, on what is edited most: no notebooks, no browser, no site, and of the rest not what takes long.
+SLOW  := $(addprefix tests/,training/test_loop_options.py training/test_loop_processes.py models/test_attaching_anywhere.py \
+             models/test_attention.py models/test_backbones.py models/test_reid.py models/test_timm_backbones.py \
+             data/test_random_folders.py)
+quick-test: export RGA_PROFILE := quick
+quick-test: export OMP_NUM_THREADS := 1
+quick-test: $(READY)
+	@$(PY) -m pytest -q -n $(JOBS) --dist loadscope $(addprefix --ignore=,$(SLOW)) \
+	    tests/models tests/metrics tests/training tests/data tests/io $(ARGS)
 
 # make test presses Run All in a small notebook only.
 test-browser: $(READY)

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,7 +16,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from rga.drawn_people import release
-from rga.drawn_people.person import DETAILS, PRINTABLE, Part, differences
+from rga.drawn_people.person import DETAILS, PRINTABLE, Colour, Part, differences
 from rga.drawn_people.release import draw_release
 
 KNOBS = {"identities": (6, 6), "images_per_camera": 2, "lookalikes": 0.5}
@@ -96,6 +97,25 @@ def test_part_maps_have_the_parts_that_a_person_has(root, boxes):
         for part in (Part.HEAD, Part.SHOES)
     )
     assert np.median(heads) < 0.25 and np.median(shoes) > 0.8
+
+
+@pytest.mark.parametrize("boxes", ["labeled", "detected"])
+def test_part_maps_lie_on_what_they_name(boxes):
+    """A top dyed white instead of black changes the pixels of its part map, more than those one pixel beside it."""
+    settings = release.knobs((2, 2), 2, 0, 0.0, 0.0, 0.0, 1.0, 0.0, False)
+    member, *_ = release.cast(settings)
+    pictures = []
+    for rgb in ((20, 20, 20), (240, 240, 240)):
+        dye = Colour("dye", rgb)
+        top = replace(member.person.top, colour=dye, accent=dye)
+        dyed = member._replace(person=replace(member.person, top=top, logo=None))
+        pictures.append(release._portray(settings, dyed, [dyed]))
+    for black, white in zip(*(drawn.values() for drawn in pictures), strict=True):
+        images = [getattr(picture, boxes).astype(int) for picture in (black, white)]
+        changed = np.abs(images[0] - images[1]).mean(2)
+        top = np.isin(getattr(black, f"{boxes}_parts"), (Part.TORSO, Part.ARMS))
+        shifts = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
+        assert max(shifts, key=lambda shift: changed[np.roll(top, shift, (0, 1))].mean()) == (0, 0)
 
 
 def test_lookalikes_differ_in_one_attribute_only(root):

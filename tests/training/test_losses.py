@@ -37,7 +37,7 @@ def test_equal_features_have_a_gradient():
     assert torch.isfinite(features.grad).all()
 
 
-@pytest.mark.parametrize("labels", [[0, 0, 1], [0, 0, 0], [0, 1, 2]])
+@pytest.mark.parametrize("labels", [[0, 0, 1], [0, 1, 1], [0, 0, 0], [0, 1, 2]])
 def test_batches_that_cannot_be_compared(labels):
     with pytest.raises(ValueError, match="at least two identities with at least two images each"):
         triplet_loss(torch.randn(3, 2), torch.tensor(labels))

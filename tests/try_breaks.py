@@ -1,0 +1,263 @@
+"""Do the tests notice? Break `rga` on purpose, one place at a time, and run the tests of that place.
+
+    python tests/try_breaks.py [--only WORD …] [--out results/deliberate_breaks.json]
+
+Each break is made in a copy of the package in a temporary folder; its tests run there, one process of one thread,
+until the first fails. Before, all these tests must pass in the unbroken copy. Exits with 1 if a break is not caught.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from rga.io.json_files import read_json, write_json
+from rga.io.paths import ROOT
+from rga.io.provenance import provenance
+
+COPIED = ("rga", "tests", "pyproject.toml")
+
+
+class Break(NamedTuple):
+    """What is broken, and the tests that have to notice."""
+
+    name: str
+    file: str  # below rga/
+    old: str  # occurs exactly once there
+    new: str
+    tests: str  # below tests/, separated by spaces: files, or one function where a file takes long
+
+
+BREAKS = [
+    Break(
+        "relation: the sign of those from a node",
+        "models/rga.py",
+        "relation_BNK.baddbmm_(phi.mT.to(relation_BNK.dtype), theta @ w_out.T)",
+        "relation_BNK.baddbmm_(phi.mT.to(relation_BNK.dtype), theta @ w_out.T, alpha=-1)",
+        "models/test_rga.py::test_equals_the_released_module",
+    ),
+    Break(
+        "relation: towards a node and from it (row and column) swapped",
+        "models/rga.py",
+        "w_in, w_out = self.relate.weight",
+        "w_out, w_in = self.relate.weight",
+        "models/test_rga.py::test_equals_the_released_module",
+    ),
+    Break(
+        "relation: the matrix that is shown is transposed",
+        "models/rga.py",
+        "return theta.mT @ phi",
+        "return phi.mT @ theta",
+        "models/test_rga.py::test_relations_are_theta_times_phi_and_not_symmetric",
+    ),
+    Break(
+        "junk: keeps its place in the definition",
+        "metrics/ranking.py",
+        "g_pids[order][~junk] == pid",
+        "g_pids[order] == pid",
+        "metrics/test_ranking.py",
+    ),
+    Break(
+        "junk: keeps its place in the fast form",
+        "metrics/fast_ranking.py",
+        "ranks = 1 + before - junk.cumsum(dim=1)",
+        "ranks = 1 + before",
+        "metrics/test_ranking.py",
+    ),
+    Break(
+        "erasing: before normalising",
+        "data/loaders.py",
+        "transforms.normalise(batch.images.to(device, non_blocking=True))\n"
+        "    return transforms.erase(images, batch.erased)",
+        "transforms.erase(batch.images.to(device, non_blocking=True), batch.erased)\n"
+        "    return transforms.normalise(images)",
+        "data/test_loaders.py::test_the_networks_input_is_normalised_and_erased",
+    ),
+    Break(
+        "BatchNorm: the running variance is biased (tiles)",
+        "models/tiled_relations.py",
+        " * count / (count - 1)",
+        "",
+        "models/test_tiled_relations.py::test_equals_the_plain_form",
+    ),
+    Break(
+        "BatchNorm: momentum on the wrong side (tiles)",
+        "models/tiled_relations.py",
+        "norm.running_mean.lerp_(mean.to(norm.running_mean), norm.momentum)",
+        "norm.running_mean.lerp_(mean.to(norm.running_mean), 1 - norm.momentum)",
+        "models/test_tiled_relations.py::test_equals_the_plain_form",
+    ),
+    Break(
+        "BatchNorm: the neck trains with its running statistics",
+        "models/reid.py",
+        "self.neck(feature)",
+        "self.neck.eval()(feature)",
+        "models/test_reid.py::test_trains_like_the_released_network",
+    ),
+    Break(
+        "stride: the last stage keeps 2",
+        "models/backbones.py",
+        "        remove_last_stride(network)\n",
+        "",
+        "models/test_reid.py::test_equals_the_released_network",
+    ),
+    Break(
+        "schedule: halved an epoch late",
+        "training/lr_schedule.py",
+        "epoch >= milestone",
+        "epoch > milestone",
+        "training/test_lr_schedule.py",
+    ),
+    Break(
+        "schedule: the short one's warm-up ends an epoch late",
+        "training/lr_schedule.py",
+        "milestones=[warmup]",
+        "milestones=[warmup + 1]",
+        "training/test_lr_schedule.py",
+    ),
+    Break(
+        "sampler: repeats an image of an identity that has enough",
+        "data/sampler.py",
+        "torch.cat([torch.randperm(len(group), generator=generator) for _ in range(rounds)])",
+        "torch.randint(len(group), (rounds * len(group),), generator=generator)",
+        "data/test_sampler.py",
+    ),
+    Break(
+        "sampler: repeats an identity in an epoch",
+        "data/sampler.py",
+        "torch.randperm(len(self.indices), generator=generator).split(self.p)",
+        "torch.randint(len(self.indices), (len(self.indices),), generator=generator).split(self.p)",
+        "data/test_sampler.py",
+    ),
+    Break(
+        "AP: over all positions up to the last match, in the definition",
+        "metrics/ranking.py",
+        "np.mean(np.arange(1, len(ranks) + 1) / ranks)",
+        "np.sum(np.arange(1, len(ranks) + 1) / ranks) / ranks[-1]",
+        "metrics/test_ranking.py",
+    ),
+    Break(
+        "AP: over all positions up to the last match, in the fast form",
+        "metrics/fast_ranking.py",
+        "np.add.reduceat(precision_at, starts) / counts[valid]",
+        "np.add.reduceat(precision_at, starts) / ranks[lasts]",
+        "metrics/test_ranking.py",
+    ),
+    Break(
+        "mask: a figure's parts two pixels beside it",
+        "drawn_people/camera.py",
+        "parts.paste(Image.fromarray(values), (x, y), solid)",
+        "parts.paste(Image.fromarray(values), (x + 2, y), solid)",
+        "drawn_people/test_release.py::test_part_maps_lie_on_what_they_name",
+    ),
+    Break(
+        "mask: cropped two pixels beside the image",
+        "drawn_people/camera.py",
+        "small[y0:y1, x0:x1]]",
+        "np.roll(small, 2, axis=1)[y0:y1, x0:x1]]",
+        "drawn_people/test_release.py::test_part_maps_lie_on_what_they_name",
+    ),
+    Break(
+        "mask: upside down on the cells of a map",
+        "metrics/attention.py",
+        "rows @ mask @ columns.T",
+        "rows[::-1] @ mask @ columns.T",
+        "metrics/test_attention.py",
+    ),
+    Break(
+        "triplet: the nearest positive",
+        "training/losses.py",
+        "distances.masked_fill(~same, -torch.inf).amax(1)",
+        "distances.masked_fill(~same, torch.inf).amin(1)",
+        "training/test_losses.py",
+    ),
+    Break(
+        "triplet: behind the neck",
+        "training/step.py",
+        "feature, feature_labels = output.feature",
+        "feature, feature_labels = output.embedding",
+        "training/test_step.py",
+    ),
+    Break(
+        "distance: queries are not normalised",
+        "metrics/distance.py",
+        "q, g_norms = F.normalize(q, dim=1), ",
+        "g_norms = ",
+        "metrics/test_distance.py",
+    ),
+]
+
+
+def broken(text: str, each: Break) -> str:
+    """The text of a file with a break in it; ValueError unless its place is there exactly once."""
+    if (count := text.count(each.old)) != 1:
+        raise ValueError(
+            f"{each.name}: expected {each.old!r} once in rga/{each.file}, found it {count} times: rewrite this break."
+        )
+    return text.replace(each.old, each.new)
+
+
+def run(folder: Path, tests: list[str]) -> tuple[str | None, float]:
+    """The first test that fails in a copy of the project, None if all pass, and seconds."""
+    variables = os.environ | {
+        "PYTHONPATH": str(folder),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-rfE"]
+    start = time.perf_counter()
+    done = subprocess.run([*command, *tests], cwd=folder, env=variables, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode == 0:
+        return None, seconds
+    first = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.MULTILINE)
+    if done.returncode != 1 or first is None:
+        raise RuntimeError(f"pytest did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return first[1], seconds
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=[""], help="breaks whose names hold one of these words")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "deliberate_breaks.json")
+    args = parser.parse_args()
+    chosen = [each for each in BREAKS if any(word in each.name for word in args.only)]
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+            copy(ROOT / name, folder / name)
+        (folder / "notebooks").mkdir()  # by which rga knows its repository
+        files = sorted({f"tests/{file}" for each in chosen for file in each.tests.split()})
+        failed, seconds = run(folder, files)
+        if failed:
+            raise SystemExit(f"{failed} fails without any break.")
+        print(f"{seconds:5.0f} s  nothing broken: all tests pass")
+        for each in chosen:
+            file = folder / "rga" / each.file
+            whole = file.read_text(encoding="utf-8")
+            file.write_text(broken(whole, each), encoding="utf-8")
+            caught, seconds = run(folder, [f"tests/{name}" for name in each.tests.split()])
+            file.write_text(whole, encoding="utf-8")
+            rows.append({"break": each.name, "file": f"rga/{each.file}", "caught_by": caught})
+            print(f"{seconds:5.0f} s  {each.name}: {caught or 'NOT CAUGHT'}", flush=True)
+    if args.only != [""] and args.out.exists():  # the others' outcome stays
+        new = {row["break"] for row in rows}
+        rows += [
+            row for row in read_json(args.out, "outcomes of breaks")["breaks"] if row["break"] not in new
+        ]
+    order = [each.name for each in BREAKS]
+    rows = sorted((row for row in rows if row["break"] in order), key=lambda row: order.index(row["break"]))
+    write_json(args.out, {"breaks": rows, "provenance": provenance("cpu")})
+    return any(row["caught_by"] is None for row in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
