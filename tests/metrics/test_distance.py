@@ -52,3 +52,8 @@ def test_wrong_input():
         pairwise_distance(np.array([[1.0, 0], [np.nan, 0]]), G)
     with pytest.raises(ValueError, match="chunk of at least one query, got 0"):
         distance_rows(Q, G, chunk=0)
+
+
+def test_cosine_of_features_of_any_length():
+    q, g = torch.randn(3, 8), torch.randn(5, 8)
+    torch.testing.assert_close(pairwise_distance(q, 0.01 * g), pairwise_distance(q, g))

@@ -91,3 +91,8 @@ def test_what_cannot_be_ranked(evaluate):
         for pid in (1, -1):
             with pytest.raises(ValueError, match="no query has a match"):
                 evaluate([[0.0, 0.0]], [pid], g_pids, [1], [1, 2])
+
+
+def test_cmc_has_a_value_for_every_image_of_the_gallery():
+    for evaluate in (evaluate_by_definition, evaluate_ranking):
+        assert len(evaluate(np.array([[1.0, 2.0, 3.0]]), [1], [1, 2, 3], [1], [2, 2, 2]).cmc) == 3
