@@ -22,7 +22,7 @@ help:
 	@echo "make handout write notebooks without solutions and answers, for a class, into handout/ (OUT=folder)"
 	@echo "make grade   try the exercises in handed-in notebooks, isolated: FOLDER=folder, verdicts in grades.csv"
 	@echo "make test    everything that CI runs: check, tests, the notebooks, a training by papermill"
-	@echo "make quick-test   the unit tests of what is edited most, for whoever edits (two minutes)"
+	@echo "make quick-test   the unit tests of what is edited most, for whoever edits (three minutes)"
 	@echo "make test-browser   press Run All in a real JupyterLab: every notebook, needs Chromium (minutes)"
 	@echo "make check   style and import floors only (seconds)"
 	@echo "make format  format the code with ruff, and fix what it can"
@@ -87,7 +87,7 @@ test: check
 	@$(PY) -m pytest -q -ra --durations=10 -n $(JOBS) --dist loadscope --no-loadscope-reorder \
 	    $(NBVAL) tests $(wildcard notebooks/*.ipynb) $(ARGS)
 
-# Two minutes of it, on what is edited most: no notebooks, no browser, no site, and of the rest not what takes long.
+# Three minutes of it, on what is edited most: no notebooks, no browser, no site, and of the rest not what takes long.
 SLOW  := $(addprefix tests/,training/test_loop_options.py training/test_loop_processes.py models/test_attaching_anywhere.py \
              models/test_attention.py models/test_backbones.py models/test_reid.py models/test_timm_backbones.py \
              data/test_random_folders.py)
