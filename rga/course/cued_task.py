@@ -9,6 +9,7 @@ Without an attention that does better, the network has to guess which of the thr
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,16 +88,37 @@ def train(
     """
     torch.manual_seed(seed)
     network = create_network(attention)
-    network.to(device, memory_format=torch.channels_last).train()
     generator = torch.Generator().manual_seed(seed)
-    rates = [settings.lr, settings.lr * settings.gate_multiple]
-    adam = torch.optim.Adam(parameter_groups(network, settings.lr, settings.gate_multiple), foreach=True)
+    share = 0 if alone else settings.distractors
+    batches = (draw(cue, settings.batch_size, generator, distractors=share) for _ in range(settings.steps))
+    pairs = ((batch.images, batch.labels) for batch in batches)
+    return optimise(network, pairs, settings.steps, settings.lr, settings.gate_multiple, device)
+
+
+def optimise(
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    steps: int,
+    lr: float,
+    gate_multiple: float,
+    device: str | torch.device = "cpu",
+) -> nn.Module:
+    """Train a network in place with Adam; it ends in eval mode.
+
+    Args:
+        batches: `steps` pairs of images (B, 3, H, W) and labels (B,).
+        steps: one cycle of the learning rate, a fifth of it warm-up.
+        lr: at its highest.
+        gate_multiple: times lr, the rate of the zero-initialised last layer of an attention.
+    """
+    network.to(device, memory_format=torch.channels_last).train()
+    rates = [lr, lr * gate_multiple]
+    adam = torch.optim.Adam(parameter_groups(network, lr, gate_multiple), foreach=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        adam, rates[: len(adam.param_groups)], total_steps=settings.steps, pct_start=0.2
+        adam, rates[: len(adam.param_groups)], total_steps=steps, pct_start=0.2
     )
-    for _ in range(settings.steps):
-        batch = draw(cue, settings.batch_size, generator, distractors=0 if alone else settings.distractors)
-        loss = F.cross_entropy(network(_input(batch.images, device)), batch.labels.to(device))
+    for images, labels in batches:
+        loss = F.cross_entropy(network(_input(images, device)), labels.to(device))
         adam.zero_grad()
         loss.backward()
         adam.step()
