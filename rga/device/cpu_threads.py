@@ -7,10 +7,8 @@ from pathlib import Path
 import torch
 
 STAT = Path("/proc/stat")
-WINDOWS, SECONDS = (
-    3,
-    0.1,
-)  # a moment's work of others, such as a browser's, is no load: the calmest window counts
+# A moment's work of others, such as a browser's, is no load: the calmest window counts.
+WINDOWS, SECONDS = 3, 0.1
 
 
 def use_idle_cores() -> int:

@@ -36,7 +36,6 @@ def check_backbone(backbone: object) -> None:
 
 def build_backbone(backbone: str, size: tuple[int, int], weights: WeightsFile | str | None) -> Backbone:
     """The backbone for images of `size`; weights as in `load_imagenet` and `create_timm`, whose errors it raises."""
-    check_backbone(backbone)
     if not is_timm(backbone):
         network = create_backbone(backbone)
         described = load_imagenet(network, backbone, weights)
