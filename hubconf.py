@@ -4,7 +4,7 @@
 from rga.models import RGA, create_model
 from rga.training.checkpoint import load_model
 
-dependencies = ["torch", "torchvision", "numpy", "scipy", "h5py", "PIL", "tqdm"]
+dependencies = ["torch", "torchvision", "numpy", "PIL", "tqdm"]
 __all__ = ["RGA", "create_model", "load_model", "rga_resnet50"]
 
 

@@ -4,28 +4,37 @@ They work without a warning, and none has gone so far; CONTRIBUTING.md (Versions
 """
 
 import sys
-
-from rga import data
-from rga.data import file_names, samples
-from rga.device import cpu_memory
-from rga.metrics import reranking
-from rga.models import attaching, gradcam, hooks, resizing
-from rga.runs import recipes
-from rga.training import checkpoint, losses, lr_schedule
+from importlib import import_module
+from types import ModuleType
 
 MOVED = {
-    "rga.allocation": cpu_memory,
-    "rga.capture": hooks,
-    "rga.checkpoint": checkpoint,
-    "rga.data.core": samples,
-    "rga.data.names": file_names,
-    "rga.gradcam": gradcam,
-    "rga.losses": losses,
-    "rga.metrics.rerank": reranking,
-    "rga.models.attach": attaching,
-    "rga.models.resize": resizing,
-    "rga.recipes": recipes,
-    "rga.schedule": lr_schedule,
+    "rga.allocation": "rga.device.cpu_memory",
+    "rga.capture": "rga.models.hooks",
+    "rga.checkpoint": "rga.training.checkpoint",
+    "rga.data.core": "rga.data.samples",
+    "rga.data.names": "rga.data.file_names",
+    "rga.gradcam": "rga.models.gradcam",
+    "rga.losses": "rga.training.losses",
+    "rga.metrics.rerank": "rga.metrics.reranking",
+    "rga.models.attach": "rga.models.attaching",
+    "rga.models.resize": "rga.models.resizing",
+    "rga.recipes": "rga.runs.recipes",
+    "rga.schedule": "rga.training.lr_schedule",
 }
-sys.modules.update(MOVED)
-data.core, data.names = samples, file_names
+
+
+class OldName(ModuleType):
+    """Stands in sys.modules for a module that has moved, and imports it when a name in it is first asked for.
+
+    A finder in sys.meta_path would do so, too, but what it finds becomes an attribute of the package: after
+    `import rga.capture` the function `rga.capture` would be a module.
+    """
+
+    def __getattr__(self, name: str):
+        if name.startswith("__") and name != "__all__":  # inspect asks every module for its __file__
+            raise AttributeError(name)
+        sys.modules[self.__name__] = module = import_module(MOVED[self.__name__])
+        return getattr(module, name)
+
+
+sys.modules.update({old: OldName(old) for old in MOVED})

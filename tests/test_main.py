@@ -2,11 +2,13 @@
 
 import argparse
 import re
+import subprocess
+import sys
 
 import pytest
 
 import rga
-from rga.__main__ import main, make_parser
+from rga.__main__ import COMMANDS, main, make_parser
 from rga.io.paths import ROOT
 
 # Of torchrun, Slurm and papermill.
@@ -35,6 +37,25 @@ def test_options_in_the_documentation_exist(page):
     )  # those scripts have options of their own
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
     assert not mentioned - {*options(make_parser())} - OTHERS
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "", "no_such_command"])
+def test_what_needs_no_command_imports_none(arguments):
+    """PyTorch takes seconds."""
+    code = f"import sys; sys.argv[1:] = {arguments.split()}; import runpy, atexit; "
+    code += (
+        "atexit.register(lambda: print('torch' in sys.modules)); runpy.run_module('rga', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_every_command_is_a_module(capsys):
+    assert {file.stem for file in (ROOT / "rga/commands").glob("*.py")} == {*COMMANDS, "__init__", "options"}
+    for name in COMMANDS:
+        with pytest.raises(SystemExit, match="0"):
+            main([name, "--help"])
+        assert f"usage: python -m rga {name}" in capsys.readouterr().out
 
 
 def test_version(capsys):

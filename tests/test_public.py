@@ -256,7 +256,30 @@ def test_every_file_says_its_scope_in_one_sentence():
         assert first.endswith((".", "?")), f"{found.name}: {first}"
 
 
+def test_old_paths_as_the_first_imports_of_all():
+    """One of them is the path of a module and the name of a function, which it must not replace."""
+    code = (
+        "import rga.data.core; assert rga.data.core.Sample; import rga.capture; assert callable(rga.capture)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        rga.nothing  # noqa: B018
+    assert {*rga.__all__} <= {*dir(rga)}
+
+
+def test_importing_alone_does_without_pytorch():
+    """Nor does the module that draws people, of which each process has its own."""
+    code = (
+        "import sys, rga; assert not {'torch', 'numpy'} & {*sys.modules}; import rga.drawn_people.release; "
+    )
+    subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True)
+
+
 def test_importing_is_quiet_and_does_without_jupyter():
-    code = "import sys, rga; print([m for m in ('IPython', 'papermill', 'matplotlib') if m in sys.modules])"
+    code = "import sys, rga; [getattr(rga, name) for name in rga.__all__]; "
+    code += "print([m for m in ('IPython', 'papermill', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -4,6 +4,8 @@ import inspect
 from pathlib import Path
 
 from rga.data import cuhk03, doctor, folder, market1501, msmt17, synthetic
+from rga.data import file_names as names  # noqa: F401  an old name, see rga/old_names.py
+from rga.data import samples as core  # noqa: F401  as well
 from rga.data.boxes import crop_boxes
 from rga.data.images import read_image, stack_images
 from rga.data.loaders import Batch, ReIDDataset, network_input, test_loader, train_loader

@@ -141,6 +141,12 @@ def test_loader(
     return _loader(_LoadedDataset(samples, size, cache, augmented=False), workers, batch_size=batch_size)
 
 
+WORKER_ENDED = (
+    "a process that loads images has ended ({}): perhaps the system had no memory left and killed it. Use fewer "
+    "workers, or workers=0 (--workers 0)."
+)
+
+
 class Loader(DataLoader):
     """A DataLoader whose workers end with `close()`, or else with this process, whatever error it ends by.
 
@@ -157,6 +163,8 @@ class Loader(DataLoader):
                 if (said := worker_ended(error)) is None:
                     raise
                 raise OSError(said) from error
+            except (ConnectionError, EOFError) as error:  # killed while it was handing over a batch
+                raise OSError(WORKER_ENDED.format(error)) from error
             if batch is None:
                 return
             if isinstance(batch, Exception):
@@ -185,10 +193,7 @@ def worker_ended(error: Exception) -> str | None:
     """What to say of PyTorch's error for a worker that was killed, which a signal raises anywhere; None for others."""
     if not (isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker (pid")):
         return None
-    return (
-        f"a process that loads images has ended ({str(error).rstrip()}): perhaps the system had no memory left and "
-        "killed it. Use fewer workers, or workers=0 (--workers 0)."
-    )
+    return WORKER_ENDED.format(str(error).rstrip())
 
 
 class _LoadedDataset(ReIDDataset):

@@ -369,7 +369,7 @@ def _write_person(
 def _pictures(settings: dict, members: list[Member], workers: int | None) -> Iterator[dict[int, Picture]]:
     """The images of each member in order, drawn by `workers` processes that take turns."""
     if workers is None:
-        workers = min(8, _cores())  # each imports torch: 0.4 GB
+        workers = min(8, _cores())  # each takes 0.1 GB
     workers = min(workers, len(members))
     if workers <= 1:
         yield from (_portray(settings, member, members) for member in members)

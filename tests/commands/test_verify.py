@@ -8,7 +8,7 @@ import pytest
 import rga
 from rga import data
 from rga.__main__ import main
-from rga.commands import verify
+from rga.commands import calibrate, verify
 from rga.data import Sample
 from rga.metrics import Calibration, pairwise_distance
 from rga.search import fingerprint
@@ -38,15 +38,15 @@ def answer(checkpoints, gallery, calibration):
 
 def test_people_decide_or_measure_but_not_both(cuhk03):
     splits = data.load("cuhk03", cuhk03)
-    deciding, measuring = verify._halves(splits)
+    deciding, measuring = calibrate._halves(splits)
     assert len(deciding) == len(measuring) == 2
     assert deciding | measuring == {sample.pid for sample in splits.query}
-    assert verify._halves(splits) == (deciding, measuring)
+    assert calibrate._halves(splits) == (deciding, measuring)
 
 
 def test_many_people_are_a_sample(cuhk03, monkeypatch):
-    monkeypatch.setattr(verify, "PEOPLE", 3)
-    assert [len(half) for half in verify._halves(data.load("cuhk03", cuhk03))] == [2, 1]
+    monkeypatch.setattr(calibrate, "PEOPLE", 3)
+    assert [len(half) for half in calibrate._halves(data.load("cuhk03", cuhk03))] == [2, 1]
 
 
 def test_the_rates_are_of_the_other_half(checkpoints, cuhk03, calibration):
@@ -55,7 +55,7 @@ def test_the_rates_are_of_the_other_half(checkpoints, cuhk03, calibration):
     assert content["network"] == fingerprint(model) and not content["flip"]
     assert os.listdir(calibration.parent) == ["calibration.json"]
     for people, rates in zip(
-        verify._halves(splits), (content["decided_on"], content["measured_on"]), strict=True
+        calibrate._halves(splits), (content["decided_on"], content["measured_on"]), strict=True
     ):
         q, g = (
             rga.embed(model, [s for s in samples if s.pid in people])
@@ -128,7 +128,7 @@ def test_the_result_is_printed_even_if_its_file_cannot_be_written(
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(verify, "write_json", full)
+    monkeypatch.setattr(calibrate, "write_json", full)
     given = ["--checkpoint", str(checkpoints / "one.pt"), "--device", "cpu", "--false-accept", "0.25"]
     assert main(["calibrate", "cuhk03", str(cuhk03), *given, "--out", str(tmp_path / "a.json")]) == 1
     out, err = capsys.readouterr()
@@ -178,7 +178,7 @@ def test_what_cannot_be_calibrated(checkpoints, cuhk03, tmp_path, monkeypatch, c
     given += ["--out", str(tmp_path / "calibration.json")]
     assert main(given) == 1
     assert "expected a share of impostors between 0.12" in capsys.readouterr().err
-    monkeypatch.setattr(verify, "load_data", lambda args: data.Splits("small", (), (), ()))
+    monkeypatch.setattr(calibrate, "load_data", lambda args: data.Splits("small", (), (), ()))
     assert main(given) == 1
     assert "expected at least 4 people in query and gallery" in capsys.readouterr().err
     assert not (tmp_path / "calibration.json").exists()

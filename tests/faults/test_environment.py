@@ -112,6 +112,19 @@ def test_a_worker_that_is_killed_is_told_of(samples):
     assert said.startswith("a process that loads images has ended (") and "Use fewer workers" in said
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError("reset by peer"), EOFError("nothing more")])
+def test_a_worker_that_is_killed_while_it_hands_over_a_batch(error, samples, monkeypatch):
+    loader = loaders.test_loader(samples, (256, 128), workers=0)
+
+    def batches(self):
+        raise error
+        yield
+
+    monkeypatch.setattr(loaders.DataLoader, "__iter__", batches)
+    with pytest.raises(OSError, match=f"has ended .{error}.: perhaps"):
+        list(loader)
+
+
 def test_a_command_whose_worker_is_killed_ends_in_one_line(monkeypatch, capsys):
     error = RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
@@ -119,8 +132,7 @@ def test_a_command_whose_worker_is_killed_ends_in_one_line(monkeypatch, capsys):
         """List nothing."""
         raise error
 
-    add_arguments, _ = command_line.COMMANDS["list"]
-    monkeypatch.setitem(command_line.COMMANDS, "list", (add_arguments, run))
+    monkeypatch.setattr("rga.commands.list.run", run)
     assert command_line.main(["list"]) == 1
     assert capsys.readouterr().err.splitlines() == [loaders.worker_ended(error)]
     error = RuntimeError("a bug")

@@ -20,7 +20,7 @@ from helpers import tiny_cuhk03 as tiny
 from PIL import Image
 from scipy.io import savemat
 
-from rga.commands import verify
+from rga.commands import calibrate
 from rga.course.grade import _code_cells
 from rga.data import Sample, archive, cuhk03, folder, msmt17
 from rga.data.cache import resized_images
@@ -152,14 +152,14 @@ def read_settings(path):
 
 
 def write_calibration(path):
-    path.write_text(json.dumps({"format": verify.FORMAT, "network": "0" * 64, "threshold": 0.5}))
+    path.write_text(json.dumps({"format": calibrate.FORMAT, "network": "0" * 64, "threshold": 0.5}))
 
 
 def read_no_calibration(path):
     """Of another network: an error for the whole file, too, which is said with its name."""
     model = types.SimpleNamespace(config={}, state_dict=dict)
     try:
-        verify.read_calibration(path, model)
+        calibrate.read_calibration(path, model)
     except ValueError as error:
         if "another network" not in str(error):
             raise
