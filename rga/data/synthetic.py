@@ -27,6 +27,7 @@ How hard it is to recognise somebody is set by five knobs, each from 0 to 1:
 """
 
 import json
+import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,8 @@ from rga.data.samples import Splits
 from rga.drawn_people import release
 from rga.drawn_people.person import DETAILS, Part
 from rga.drawn_people.release import draw_release
+from rga.io.atomic_write import being_written
+from rga.io.bars import tqdm
 from rga.io.json_files import read_json
 from rga.io.paths import ROOT
 
@@ -86,6 +89,10 @@ def load(
         paper_scale,
     )
     root = ROOT / "data" / _folder(settings) if root is None else Path(root).expanduser()
+    if not root.exists() and being_written(root):
+        with tqdm(desc="another process draws these people", bar_format="{desc}", leave=False):
+            while being_written(root):
+                time.sleep(0.2)
     if not root.exists():
         release.write(root, settings, workers)
     release.check(root, settings)

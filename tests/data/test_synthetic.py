@@ -1,5 +1,8 @@
 """The reader of drawn people: a release is drawn where there is none, and read as CUHK03 with its truth beside it."""
 
+import shutil
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ from PIL import Image
 
 from rga.data import synthetic
 from rga.drawn_people import release
+from rga.io.atomic_write import atomic_folder
 
 KNOBS = {"identities": (6, 6), "images_per_camera": 2, "lookalikes": 0.5}
 SMALLEST = {"identities": (2, 2), "images_per_camera": 2}
@@ -49,6 +53,24 @@ def test_without_a_root_they_are_drawn_where_data_lies(tmp_path, monkeypatch):
     splits = synthetic.load(**SMALLEST, workers=1)
     assert splits.train[0].path.parts[-3].startswith("synthetic-2x2-seed0-")
     assert splits.train[0].path.parents[2] == tmp_path / "data"
+
+
+def test_people_whom_another_process_draws_are_waited_for(root, tmp_path, monkeypatch, capsys):
+    begun = threading.Event()
+
+    def draw():
+        with atomic_folder(tmp_path / "people") as folder:
+            shutil.copytree(root, folder, dirs_exist_ok=True)
+            begun.set()
+            time.sleep(1)
+
+    monkeypatch.setattr(release, "write", None)
+    other = threading.Thread(target=draw)
+    other.start()
+    begun.wait()
+    assert synthetic.load(tmp_path / "people", **KNOBS).num_pids == 6
+    other.join()
+    assert "another process draws these people" in capsys.readouterr().err
 
 
 def test_the_folder_is_named_after_the_settings():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rga.io.atomic_write import atomic_folder, atomic_write
+from rga.io.atomic_write import atomic_folder, atomic_write, being_written
 
 
 def names(folder):
@@ -121,8 +121,9 @@ def test_a_killed_process_leaves_a_folder_that_the_next_removes(tmp_path):
     with atomic_folder(tmp_path / "b"), atomic_folder(tmp_path / "a"):
         assert left in names(tmp_path)
     (tmp_path / "a").rmdir()
+    assert being_written(tmp_path / "a") and not being_written(tmp_path / "b")
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert left in names(tmp_path)
+    assert left in names(tmp_path) and not being_written(tmp_path / "a")
     with atomic_folder(tmp_path / "a"):
         assert left not in names(tmp_path)
