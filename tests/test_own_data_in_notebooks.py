@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from store_notebooks import FOLDER
 
-# Few small images, one step of training: 20 to 50 s a notebook on a busy core; 01 spends most of it on drawn people.
-SMALL = {"dataset": "folder", "epochs": 1, "p": 2, "k": 2, "size": "64x32", "profile": "quick"}
+# Few small images, an epoch is one step: 20 to 50 s a notebook on a busy core; 01 spends most of it on drawn people.
+SMALL = {"dataset": "folder", "epochs": 2, "p": 2, "k": 2, "size": "64x32", "profile": "quick"}
 SAYS = {  # what is said where there is nothing to show
     "01_dataset": ["nobody has two images from each of the cameras [1, 2]", "no such pair"],
     "03_train": ["nobody has two images from each of two cameras"],

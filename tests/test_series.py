@@ -12,8 +12,8 @@ import papermill
 import pytest
 from store_notebooks import FOLDER
 
-# Quick enough for every change; the result need only be better than chance.
-SMALL = {"epochs": 4}
+# Few people, so that it takes a minute; the result need only be better than chance. (nbval trains on all.)
+SMALL = {"epochs": 20, "drawn": "identities=24x12"}
 
 pytestmark = pytest.mark.series
 
@@ -25,7 +25,7 @@ def test_training_runs_from_the_top(tmp_path, monkeypatch):
         path, tmp_path / path.name, settings, kernel_name="python3", cwd=path.parent, progress_bar=False
     )
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["settings"]["epochs"] == SMALL["epochs"]
+    assert metrics["settings"] | SMALL == metrics["settings"]
     assert metrics["after_neck"]["rank1"] > 2 * metrics["chance_rank1"]
     assert (tmp_path / "checkpoint.pt").exists()
     assert metrics["provenance"]["torch"]

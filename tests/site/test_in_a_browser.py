@@ -24,7 +24,7 @@ PAGES = [
     *("index", "README", "docs/glossary", "docs/cost", "results/README", "api/index", "api/rga.models"),
     *("docs/api/README", "docs/api/models", "docs/api/metrics"),
     *("notebooks/01_dataset", "notebooks/02_rga_module", "notebooks/03_train", "notebooks/04_evaluate"),
-    *("notebooks/05_ablation", "rga/models/rga", "rga/data/cuhk03/index"),
+    *("notebooks/05_ablation", "notebooks/06_transfer", "rga/models/rga", "rga/data/cuhk03/index"),
 ]
 
 
