@@ -1,9 +1,11 @@
 """Do the tests notice? Break `rga` on purpose, one place at a time, and run the tests of that place.
 
-    python tests/try_breaks.py [--only WORD …] [--out results/deliberate_breaks.json]
+    python tests/try_breaks.py [--only WORD …] [--notebooks] [--out results/deliberate_breaks.json]
 
 Each break is made in a copy of the package in a temporary folder; its tests run there, one process of one thread,
 until the first fails. Before, all these tests must pass in the unbroken copy. Exits with 1 if a break is not caught.
+With --notebooks the notebooks of its subject take the place of the tests, by nbval (minutes each; data/ and runs/train
+must be there): what would they notice alone?
 """
 
 import argparse
@@ -21,7 +23,21 @@ from rga.io.json_files import read_json, write_json
 from rga.io.paths import ROOT
 from rga.io.provenance import provenance
 
-COPIED = ("rga", "tests", "pyproject.toml")
+COPIED = ("rga", "tests", "notebooks", "results", "pyproject.toml")
+NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg"]
+NOTEBOOKS = {  # by the first word of a break's name
+    "relation": ["02_rga_module"],
+    "junk": ["01_dataset", "04_evaluate"],
+    "erasing": ["01_dataset", "03_train"],
+    "BatchNorm": ["03_train"],
+    "stride": ["03_train"],
+    "schedule": ["03_train"],
+    "sampler": ["01_dataset", "03_train"],
+    "AP": ["04_evaluate"],
+    "mask": ["02_rga_module"],
+    "triplet": ["03_train"],
+    "distance": ["01_dataset", "04_evaluate"],
+}
 
 
 class Break(NamedTuple):
@@ -203,6 +219,13 @@ def broken(text: str, each: Break) -> str:
     return text.replace(each.old, each.new)
 
 
+def tests_of(each: Break, notebooks: bool) -> list[str]:
+    """What has to notice: files and functions of tests, or notebooks."""
+    if notebooks:
+        return [f"notebooks/{name}.ipynb" for name in NOTEBOOKS[each.name.partition(":")[0]]]
+    return [f"tests/{name}" for name in each.tests.split()]
+
+
 def run(folder: Path, tests: list[str]) -> tuple[str | None, float]:
     """The first test that fails in a copy of the project, None if all pass, and seconds."""
     variables = os.environ | {
@@ -212,11 +235,13 @@ def run(folder: Path, tests: list[str]) -> tuple[str | None, float]:
     }
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-rfE"]
     start = time.perf_counter()
-    done = subprocess.run([*command, *tests], cwd=folder, env=variables, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, *NBVAL, *tests], cwd=folder, env=variables, capture_output=True, text=True
+    )
     seconds = time.perf_counter() - start
     if done.returncode == 0:
         return None, seconds
-    first = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.MULTILINE)
+    first = re.search(r"^(?:FAILED|ERROR) (?:tests/)?(\S+(?:::Cell \d+)?)", done.stdout, re.MULTILINE)
     if done.returncode != 1 or first is None:
         raise RuntimeError(f"pytest did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return first[1], seconds
@@ -226,6 +251,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[""], help="breaks whose names hold one of these words")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "deliberate_breaks.json")
+    parser.add_argument(
+        "--notebooks", action="store_true", help="by the notebooks of its subject, not its tests"
+    )
     args = parser.parse_args()
     chosen = [each for each in BREAKS if any(word in each.name for word in args.only)]
     rows = []
@@ -234,8 +262,10 @@ def main() -> int:
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
             copy(ROOT / name, folder / name)
-        (folder / "notebooks").mkdir()  # by which rga knows its repository
-        files = sorted({f"tests/{file}" for each in chosen for file in each.tests.split()})
+        if args.notebooks:
+            (folder / "data").symlink_to(ROOT / "data")
+            shutil.copytree(ROOT / "runs" / "train", folder / "runs" / "train")
+        files = sorted({test for each in chosen for test in tests_of(each, args.notebooks)})
         failed, seconds = run(folder, files)
         if failed:
             raise SystemExit(f"{failed} fails without any break.")
@@ -244,7 +274,7 @@ def main() -> int:
             file = folder / "rga" / each.file
             whole = file.read_text(encoding="utf-8")
             file.write_text(broken(whole, each), encoding="utf-8")
-            caught, seconds = run(folder, [f"tests/{name}" for name in each.tests.split()])
+            caught, seconds = run(folder, tests_of(each, args.notebooks))
             file.write_text(whole, encoding="utf-8")
             rows.append({"break": each.name, "file": f"rga/{each.file}", "caught_by": caught})
             print(f"{seconds:5.0f} s  {each.name}: {caught or 'NOT CAUGHT'}", flush=True)
