@@ -20,7 +20,7 @@ from rga.evaluation import embed
 from rga.io.atomic_write import atomic_write
 from rga.io.bars import tqdm
 from rga.models import ReIDModel
-from rga.models.weights_files import check_sums
+from rga.models.weights_files import safe_load
 
 __all__ = ["Found", "Index", "build_index", "fingerprint", "load_index"]
 
@@ -94,13 +94,7 @@ def load_index(path: str | Path, model: ReIDModel | None = None) -> Index:
         raise FileNotFoundError(
             f"expected an index in {path}, found none: rga.search.build_index writes one."
         )
-    try:
-        check_sums(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds, with advice that does not apply
-        raise ValueError(
-            f"expected an index written by rga in {path}, got a file that is truncated, damaged or of another kind."
-        ) from error
+    content = safe_load(Path(path), "an index written by rga")
     if not (
         isinstance(content, dict) and content.get("format") == FORMAT and _is_index(content.get("index"))
     ):

@@ -227,8 +227,10 @@ def test_fc_by_its_layers():
 
 
 def test_clear_errors():
-    with pytest.raises(ValueError, match=r"built for feature maps of \(8, 4\), got \(4, 4\).*build it with"):
-        FC(CHANNELS, SIZE)(torch.randn(2, CHANNELS, 4, 4))
+    for size in ((4, 4), (16, 8)):
+        got = rf"got \({size[0]}, {size[1]}\).*build it with"
+        with pytest.raises(ValueError, match=rf"built for feature maps of \(8, 4\), {got}"):
+            FC(CHANNELS, SIZE)(torch.randn(2, CHANNELS, *size))
     for family in (CBAM, FC):
         with pytest.raises(ValueError, match="needs spatial=True, channel=True or both"):
             family(CHANNELS, SIZE, spatial=False, channel=False)

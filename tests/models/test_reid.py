@@ -132,12 +132,12 @@ def test_unknown_names_list_the_choices():
         create_model("resnet12", "none", num_pids=2)
 
 
-def test_wrong_image_size_says_what_to_do():
+@pytest.mark.parametrize("shape", [(3, 128, 64), (3, 32, 16), (1, 64, 32), (4, 64, 32)])
+def test_wrong_image_size_says_what_to_do(shape):
     model = create_model("resnet18", "none", num_pids=2, size=(64, 32))
-    with pytest.raises(
-        ValueError, match=r"images \(B, 3, 64, 32\), got \(2, 3, 128, 64\): resize the images"
-    ):
-        model(torch.randn(2, 3, 128, 64))
+    got = ", ".join(map(str, (2, *shape)))
+    with pytest.raises(ValueError, match=rf"images \(B, 3, 64, 32\), got \({got}\): resize the images"):
+        model(torch.randn(2, *shape))
 
 
 def test_model_keeps_its_configuration():

@@ -172,11 +172,12 @@ def test_never_forms_the_relation_matrix(embedding):
     assert largest[0] < images * nodes**2 / 4
 
 
-def test_wrong_feature_map_says_what_to_do():
+@pytest.mark.parametrize("nodes, size", [(64, (8, 8)), (16, (4, 4))])
+def test_wrong_feature_map_says_what_to_do(nodes, size):
     with pytest.raises(
-        ValueError, match="built for 32 nodes of 16 features, got 64 nodes of 16.*build it with"
+        ValueError, match=f"built for 32 nodes of 16 features, got {nodes} nodes of 16.*build it with"
     ):
-        RGA(16, (8, 4))(torch.randn(2, 16, 8, 8))
+        RGA(16, (8, 4))(torch.randn(2, 16, *size))
 
 
 def test_wrong_arguments():
