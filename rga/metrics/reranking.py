@@ -58,7 +58,7 @@ def rerank(
     if not (1 <= k1 < Q + G and 1 <= k2 <= Q + G):
         raise ValueError(
             f"expected k1 in 1..{Q + G - 1} and k2 in 1..{Q + G}, as there are {Q} query and {G} gallery images, "
-            f"got k1 = {k1} and k2 = {k2}: pass smaller ones, k1={min(k1, Q + G - 1)}, k2={min(k2, Q + G)}."
+            f"got k1 = {k1} and k2 = {k2}: pass k1={min(max(k1, 1), Q + G - 1)}, k2={min(max(k2, 1), Q + G)}."
         )
     if not 0 <= lambda_ <= 1:
         raise ValueError(f"expected lambda_, the share of the original distance, in 0..1, got {lambda_}.")

@@ -140,7 +140,9 @@ def test_cuda_equals_cpu():
 def test_wrong_input_says_what_is_wrong():
     q, g, *_ = people(3, 10, seed=5)
     for k1, k2 in ((0, 1), (-20, 1), (13, 1), (2, 0), (2, -6), (2, 14)):
-        with pytest.raises(ValueError, match=rf"k1 in 1..12 and k2 in 1..13.*got k1 = {k1} and k2 = {k2}"):
+        nearest = f"pass k1={min(max(k1, 1), 12)}, k2={min(max(k2, 1), 13)}"
+        got = f"got k1 = {k1} and k2 = {k2}: {nearest}"
+        with pytest.raises(ValueError, match=rf"k1 in 1..12 and k2 in 1..13.*{got}"):
             rerank(q, g, k1, k2)
     assert rerank(q, g, 12, 13).shape == (3, 10)
     for lambda_ in (-0.1, 1.1, float("nan")):
