@@ -23,7 +23,7 @@ from rga.io.json_files import read_json, write_json
 from rga.io.paths import ROOT
 from rga.io.provenance import provenance
 
-COPIED = ("rga", "tests", "notebooks", "results", "pyproject.toml")
+COPIED = ("rga", "tests", "notebooks", "results", "bench", "docs", "README.md", "pyproject.toml")
 NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg"]
 NOTEBOOKS = {  # by the first word of a break's name
     "relation": ["02_rga_module"],
@@ -276,7 +276,6 @@ def main() -> int:
             copy(ROOT / name, folder / name)
         if args.notebooks:
             (folder / "data").symlink_to(ROOT / "data")
-            shutil.copytree(ROOT / "runs" / "train", folder / "runs" / "train")
         else:  # unbroken notebooks are what make test runs
             files = sorted({test.partition("::")[0] for each in chosen for test in tests_of(each, False)})
             failed, seconds = run(folder, files)
@@ -287,6 +286,9 @@ def main() -> int:
             file = folder / "rga" / each.file
             whole = file.read_text(encoding="utf-8")
             file.write_text(broken(whole, each), encoding="utf-8")
+            shutil.rmtree(folder / "runs", ignore_errors=True)
+            if args.notebooks and "04_evaluate" in NOTEBOOKS[each.name.partition(":")[0]]:
+                shutil.copytree(ROOT / "runs" / "train", folder / "runs" / "train")
             caught, seconds = run(folder, tests_of(each, args.notebooks))
             file.write_text(whole, encoding="utf-8")
             rows.append({"break": each.name, "file": f"rga/{each.file}", "caught_by": caught})
