@@ -1,9 +1,9 @@
-"""A training step on a CPU as rga.runs.train takes it: plain, with RGA-SC, its attention compiled, and in tiles.
+"""A training step on a CPU as rga.runs.train takes it: plain, with RGA-SC, and with its attention compiled.
 
     python bench/cpu_step.py [--rounds 2] [--steps 3] [--out bench/cpu_step.json]
 
 ResNet-50, 256×128, batch 16, freed memory kept. Every measurement is a process of its own (bench/train_step.py), all
-of a round one after the other, so that ratios are of neighbours; the tiles, which are made for GPUs, once.
+of a round one after the other, so that ratios are of neighbours.
 """
 
 import argparse
@@ -26,7 +26,6 @@ ROWS = {  # variant and mode of bench/train_step.py
     "plain": ("plain", "kept"),
     "rga_sc": ("rga_sc", "kept"),
     "attention compiled": ("rga_sc", "attention"),
-    "tiled": ("tiled", "kept"),
 }
 
 
@@ -43,8 +42,6 @@ def main() -> None:
         compiling = None
         for number in range(args.rounds):
             for name, (variant, mode) in ROWS.items():
-                if name == "tiled" and number:
-                    continue
                 script = ROOT / "bench" / "train_step.py"
                 found = run_script(script, "--one", variant, precision, mode, "--steps", args.steps)
                 seconds[name].append(statistics.median(found["seconds"]))
