@@ -90,7 +90,17 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 def being_written(path: str | Path) -> bool:
     """Whether a living process, this one included, fills `path` by `atomic_folder`; False where nobody can tell."""
-    return fcntl is not None and any(not _abandoned(folder) for folder in _temporaries(Path(path)))
+    for folder in _temporaries(Path(path)):
+        with suppress(OSError):  # renamed or removed meanwhile, or a file system without locks
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                if fcntl is not None and any(folder.iterdir()):
+                    fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(handle)
+    return False
 
 
 def _lock(folder: Path) -> int | None:
@@ -109,21 +119,12 @@ def _lock(folder: Path) -> int | None:
 def _remove_leftovers(path: Path) -> None:
     """Removes the temporary folders of `path` that no living process has locked."""
     for folder in _temporaries(path):
-        if _abandoned(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process removes them, too
+            # An empty one may be so new that its lock is still to come.
+            if any(folder.iterdir()) and (lock := _lock(folder)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
 
 
 def _temporaries(path: Path) -> Iterator[Path]:
     return path.parent.glob(f".{glob.escape(path.name)}.*.part")
-
-
-def _abandoned(folder: Path) -> bool:
-    """Whether the process that filled a temporary folder has ended."""
-    try:
-        # An empty one may be so new that its lock is still to come.
-        if not any(folder.iterdir()) or (lock := _lock(folder)) is None:
-            return False
-    except OSError:  # renamed or removed meanwhile
-        return True
-    os.close(lock)
-    return True

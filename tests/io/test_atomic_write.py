@@ -127,3 +127,12 @@ def test_a_killed_process_leaves_a_folder_that_the_next_removes(tmp_path):
     assert left in names(tmp_path) and not being_written(tmp_path / "a")
     with atomic_folder(tmp_path / "a"):
         assert left not in names(tmp_path)
+
+
+def test_a_folder_left_empty_by_a_killed_process_is_not_waited_for(tmp_path):
+    (tmp_path / ".a.0.part").mkdir()
+    assert not being_written(tmp_path / "a")
+    with atomic_folder(tmp_path / "a") as folder:
+        (folder / "1").touch()
+        assert being_written(tmp_path / "a")
+    assert not being_written(tmp_path / "a")
