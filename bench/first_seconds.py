@@ -16,7 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from own_process import ROOT
+
+from rga.io.json_files import write_json
+from rga.io.provenance import provenance
+
 CODE = {
     "import": "import rga",
     "import_used": "import rga; rga.fit, rga.evaluate, rga.models, rga.data",
@@ -55,9 +59,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "first_seconds.json")
     args = parser.parse_args()
-    from rga.io.json_files import write_json
-    from rga.io.provenance import provenance
-
     checkouts = {"before": args.before, "now": ROOT} if args.before else {"now": ROOT}
     measured = {name: [] for name in checkouts}
     for number in range(args.rounds):

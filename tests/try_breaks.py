@@ -1,6 +1,6 @@
 """Do the tests notice? Break `rga` on purpose, one place at a time, and run the tests of that place.
 
-    python tests/try_breaks.py [--only WORD …] [--notebooks] [--out results/deliberate_breaks.json]
+    python tests/try_breaks.py [--only WORD …] [--notebooks] [--out FILE]
 
 Each break is made in a copy of the package in a temporary folder; its tests run there, one process of one thread,
 until the first fails. Before, all these tests must pass in the unbroken copy. Exits with 1 if a break is not caught.
@@ -210,6 +210,13 @@ BREAKS = [
 ]
 
 
+def copy_project(folder: Path) -> None:
+    """What the tests and the notebooks need, into a folder."""
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        copy(ROOT / name, folder / name)
+
+
 def broken(text: str, each: Break) -> str:
     """The text of a file with a break in it; ValueError unless its place is there exactly once."""
     if (count := text.count(each.old)) != 1:
@@ -262,22 +269,24 @@ def store(path: Path, rows: list[dict], about: dict) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[""], help="breaks whose names hold one of these words")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "deliberate_breaks.json")
+    parser.add_argument(
+        "--out", type=Path, help="default: in results/, a file for tests and one for notebooks"
+    )
     parser.add_argument(
         "--notebooks", action="store_true", help="by the notebooks of its subject, not its tests"
     )
     args = parser.parse_args()
+    name = "breaks_by_notebooks.json" if args.notebooks else "deliberate_breaks.json"
+    out = args.out or ROOT / "results" / name
     chosen = [each for each in BREAKS if any(word in each.name for word in args.only)]
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name in COPIED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
-            copy(ROOT / name, folder / name)
+        copy_project(folder)
         if args.notebooks:
             (folder / "data").symlink_to(ROOT / "data")
         else:  # unbroken notebooks are what make test runs
-            files = sorted({test.partition("::")[0] for each in chosen for test in tests_of(each, False)})
+            files = sorted({test for each in chosen for test in tests_of(each, False)})
             failed, seconds = run(folder, files)
             if failed:
                 raise SystemExit(f"{failed} fails without any break.")
@@ -293,7 +302,7 @@ def main() -> int:
             file.write_text(whole, encoding="utf-8")
             rows.append({"break": each.name, "file": f"rga/{each.file}", "caught_by": caught})
             print(f"{seconds:5.0f} s  {each.name}: {caught or 'NOT CAUGHT'}", flush=True)
-            store(args.out, rows, provenance("cpu"))
+            store(out, rows, provenance("cpu"))
     return any(row["caught_by"] is None for row in rows)
 
 

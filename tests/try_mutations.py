@@ -20,11 +20,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from try_breaks import copy_project
+
 from rga.io.json_files import read_json, write_json
 from rga.io.paths import ROOT
 from rga.io.provenance import provenance
 
-COPIED = ("rga", "tests", "notebooks", "results", "pyproject.toml")
 # modules of rga: (mutants, tests)
 SAMPLES = {
     "models/rga": (10, "models/test_rga"),
@@ -126,9 +127,7 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            for name in COPIED:
-                copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
-                copy(ROOT / name, folder / name)
+            copy_project(folder)
             outcome = try_some(folder, modules, count, tests, args.seed)
         print(
             f"{outcome['tried'] - len(outcome['survived'])} of {outcome['tried']} killed: {modules}",
